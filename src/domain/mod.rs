@@ -1,0 +1,10 @@
+//! What an upgrade is: pure values and functions. No I/O, no clock, no environment, no printing.
+
+pub mod chart;
+pub mod event;
+pub mod facts;
+pub mod object;
+pub mod preflight;
+pub mod release;
+pub mod report;
+pub mod rollout;

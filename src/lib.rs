@@ -1,0 +1,3 @@
+//! `helm csghub`.
+
+pub mod domain;
