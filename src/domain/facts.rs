@@ -160,6 +160,9 @@ pub struct ObjectRole {
     pub target_hook: Option<HookFacts>,
     /// The target's manifest carries `helm.sh/resource-policy: keep`.
     pub target_keeps: bool,
+    /// A Job of the target's manifest (no hook) that nobody declared harmless.
+    #[serde(default)]
+    pub target_runs_code: bool,
 }
 
 /// A hook of the target.

@@ -3,7 +3,9 @@
 pub mod chart;
 pub mod event;
 pub mod facts;
+pub mod journal;
 pub mod object;
+pub mod plan;
 pub mod preflight;
 pub mod release;
 pub mod report;

@@ -1,0 +1,5 @@
+//! The outside world, one folder per neighbour, translating to domain types at the door.
+
+pub mod disk;
+#[cfg(feature = "cluster")]
+pub mod host;
