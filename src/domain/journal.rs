@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::plan::Plan;
-use super::report::ExitStatus;
+use super::report::{ExitStatus, LeftBehind, Problem};
 
 /// Format version of a journal.
 pub const JOURNAL_FORMAT: u32 = 1;
@@ -79,6 +79,9 @@ pub enum Record {
         step: String,
         /// The cause, in one line.
         because: String,
+        /// What went wrong, object by object.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        problems: Vec<Problem>,
     },
     /// The run stops between two steps, and unwinds those that were completed.
     UnwindStarted {
@@ -90,12 +93,18 @@ pub enum Record {
         /// Its id.
         step: String,
     },
-    /// A step was undone.
+    /// A step was undone, as far as it can be: `to_do` names what is left for a person.
     UndoSucceeded {
         /// Its id.
         step: String,
         /// What came of it.
         note: String,
+        /// Objects that the step brought, and what became of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_behind: Vec<LeftBehind>,
+        /// What is not brought back, one sentence each.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        to_do: Vec<String>,
     },
     /// A step was not undone: a person is needed.
     UndoFailed {

@@ -5,6 +5,7 @@ use crate::domain::facts::{Answer, Facts, ObjectFacts};
 use crate::domain::object::ObjectRef;
 use crate::domain::preflight::{Finding, Outcome};
 use crate::domain::release::ReleaseStatus;
+use crate::domain::rollout::RolloutStatus;
 
 /// What the user asked for beyond chart and values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +96,7 @@ fn finish(facts: &Facts, title: String, steps: Vec<Step>, warnings: Vec<String>)
         format: PLAN_FORMAT,
         release: facts.release.clone(),
         namespace: facts.namespace.clone(),
+        newest_revision: facts.history.known().and_then(|history| history.last()).map(|newest| newest.revision),
         title,
         steps,
         point_of_no_return,
@@ -108,10 +110,22 @@ fn before(facts: &ObjectFacts) -> Option<ObjectBefore> {
     match &facts.live {
         Answer::Known(live) => Some(ObjectBefore {
             object: facts.object.clone(),
+            is_hook: facts.role.current_hook || facts.role.target_hook.is_some(),
             digest: live.as_ref().map(|live| live.digest.clone()),
             uid: live.as_ref().map(|live| live.uid.clone()),
+            ailing: live.as_ref().and_then(|live| ailing(&live.rollout)),
         }),
         Answer::CouldNotTell { .. } => None,
+    }
+}
+
+fn ailing(rollout: &RolloutStatus) -> Option<String> {
+    match rollout {
+        RolloutStatus::Current => None,
+        RolloutStatus::InProgress { waiting_for } => Some(waiting_for.clone()),
+        RolloutStatus::Failed { because } => Some(because.clone()),
+        RolloutStatus::Terminating => Some("it is being deleted".to_owned()),
+        RolloutStatus::NotFound => Some("it is not there".to_owned()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! A step in words: what it does, how it is reversed.
 
-use super::{Action, Undo};
+use super::{Action, Plan, Undo};
 use crate::domain::object::ObjectRef;
+use crate::domain::view::{PlanView, StepView};
 
 /// Returns what the action does, in the imperative, without a full stop.
 #[must_use]
@@ -40,6 +41,25 @@ fn with_objects(mut text: String, remove: &[ObjectRef], keep: &[ObjectRef], data
         }
     }
     text
+}
+
+/// Returns the plan as it is shown before the user consents.
+#[must_use]
+pub fn view(plan: &Plan) -> PlanView {
+    let steps = plan.steps.iter().map(|step| StepView {
+        what: action(&step.action),
+        because: step.because.clone(),
+        undo: undo(&step.undo),
+    });
+    let point_of_no_return = plan.point_of_no_return.as_deref().and_then(|id| plan.step(id)).map(|step| action(&step.action));
+    PlanView {
+        title: format!("{} in namespace {}", plan.title, plan.namespace),
+        steps: steps.collect(),
+        point_of_no_return,
+        changes: Vec::new(),
+        warnings: plan.warnings.clone(),
+        consent: Vec::new(),
+    }
 }
 
 /// Returns at most `limit` names, then `and N more`.

@@ -20,6 +20,9 @@ pub struct Plan {
     pub release: String,
     /// Namespace of the release.
     pub namespace: String,
+    /// The newest revision when the plan was made, whatever its status; absent if the release did not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_revision: Option<u32>,
     /// What it is about, such as `shop 1.2.0 -> 1.3.0`.
     pub title: String,
     /// The steps, in the order in which they run.
@@ -52,6 +55,12 @@ pub struct ObjectBefore {
     /// Its uid; absent if it was not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
+    /// Whether it is a hook object: Helm makes and removes those at every operation.
+    #[serde(default)]
+    pub is_hook: bool,
+    /// Why it was not current even then; the run does not answer for it as long as it stays unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ailing: Option<String>,
 }
 
 /// One change with its reason and its undo.

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -16,6 +18,8 @@ pub struct Interrupts {
 struct Inner {
     count: Cell<u32>,
     arrived: Notify,
+    /// Set within the signal handler itself: also seen while no runtime turns, as in a prompt.
+    flag: Arc<AtomicBool>,
 }
 
 impl Interrupts {
@@ -27,6 +31,7 @@ impl Interrupts {
         let interrupts = Self::default();
         for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
             let mut stream = signal(kind)?;
+            signal_hook::flag::register(kind.as_raw_value(), Arc::clone(&interrupts.inner.flag))?;
             let inner = Rc::clone(&interrupts.inner);
             tokio::task::spawn_local(async move {
                 while stream.recv().await.is_some() {
@@ -48,6 +53,12 @@ impl Interrupts {
     #[must_use]
     pub fn any(&self) -> bool {
         self.count() > 0
+    }
+
+    /// Returns a flag that is set as soon as one arrives, even while no runtime turns.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.inner.flag)
     }
 
     /// Returns as soon as more than `seen` have come.

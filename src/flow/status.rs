@@ -1,0 +1,142 @@
+//! `status`: where the release stands, by Helm's storage and by the journal of the last run. Reads only.
+
+use super::failure::Failure;
+use super::gather;
+use super::hold;
+use super::session::Session;
+use crate::domain::conclusion;
+use crate::domain::journal::{Journal, Record, RunState};
+use crate::domain::plan::explain;
+use crate::domain::report::ExitStatus;
+use crate::domain::view::StatusView;
+use crate::edge::cluster::{self, RecordPart};
+use crate::edge::host::Identity;
+
+/// Returns where the release stands.
+///
+/// # Errors
+/// Helm's storage or the records of runs cannot be read.
+pub async fn status(session: &Session, release: &str) -> Result<StatusView, Failure> {
+    let history = gather::read_history(session, release).await?;
+    let part = RecordPart::Journal;
+    let records = session.cluster.list_run_records(&session.namespace, Some(release), part).await?;
+    let mut rows = Vec::new();
+    let newest = history.last().map(|newest| &newest.release);
+    match newest {
+        Some(newest) => {
+            let chart = &newest.chart.metadata;
+            rows.push((
+                "release".to_owned(),
+                format!("revision {} is {}, chart {} {}", newest.revision, newest.info.status, chart.name, chart.version),
+            ));
+        }
+        None if records.is_empty() => {
+            let error = anyhow::anyhow!("release {release} does not exist in namespace {}", session.namespace);
+            return Err(Failure::blocked(error).hint(format!("`helm list -A --filter {release}` looks everywhere")));
+        }
+        None => rows.push(("release".to_owned(), "Helm has no record of it".to_owned())),
+    }
+    let last = records.iter().find(|record| record.text.state == cluster::RunState::Running).or(records.last());
+    let journal = last.map(|record| Journal::parse(&String::from_utf8_lossy(&record.text.content)));
+    let mut next = Vec::new();
+    let headline = match &journal {
+        None => newest.map_or_else(String::new, |newest| format!("{release} is {}; no run of ours on record", newest.info.status)),
+        Some(Err(error)) => {
+            rows.push(("journal".to_owned(), error.to_string()));
+            format!("the journal of the last run on {release} cannot be read")
+        }
+        Some(Ok(journal)) => {
+            describe(session, journal, &mut rows, &mut next).await?;
+            headline(journal)
+        }
+    };
+    if journal.is_none() && newest.is_some_and(|newest| newest.info.status.is_pending()) {
+        next.push(format!("`helm csghub rollback {release} -n {}` ends the interrupted operation", session.namespace));
+    }
+    Ok(StatusView { release: release.to_owned(), namespace: session.namespace.clone(), headline, rows, next })
+}
+
+fn headline(journal: &Journal) -> String {
+    let release = &journal.header.release;
+    let step = |index: &usize| {
+        journal.plan().and_then(|plan| plan.steps.get(*index)).map_or_else(String::new, |step| step.id.clone())
+    };
+    match journal.state() {
+        RunState::Finished { .. } => journal
+            .entries()
+            .last()
+            .and_then(|entry| match &entry.record {
+                Record::Finished { headline, .. } => Some(headline.clone()),
+                _ => None,
+            })
+            .unwrap_or_default(),
+        RunState::Empty => format!("the run on {release} had not begun"),
+        RunState::Ready { done: 0 } => format!("the run on {release} has begun and changed nothing yet"),
+        RunState::Ready { done } => format!("the run on {release} has completed {done} steps"),
+        RunState::Stepping { step: index } => format!("the run on {release} is in step {}", step(index)),
+        RunState::Unwinding { .. } => format!("the run on {release} failed and is being undone"),
+        RunState::Undoing { step: index } => format!("the run on {release} failed; step {} is being undone", step(index)),
+        RunState::Stuck { step: index } => format!("the undo of step {} on {release} failed: a person is needed", step(index)),
+    }
+}
+
+async fn describe(
+    session: &Session,
+    journal: &Journal,
+    rows: &mut Vec<(String, String)>,
+    next: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let header = &journal.header;
+    let target = format!("{} -n {}", header.release, header.namespace);
+    let state = journal.state();
+    rows.push(("run".to_owned(), format!("{}, {}", header.run_id, state.word())));
+    if let Some(plan) = journal.plan() {
+        rows.push(("plan".to_owned(), plan.title.clone()));
+        for (index, step) in plan.steps.iter().enumerate() {
+            rows.push((step.id.clone(), format!("{}: {}", step_state(state, index), explain::action(&step.action))));
+        }
+    }
+    if let Some(failure) = journal.failure() {
+        rows.push(("failure".to_owned(), failure.to_owned()));
+    }
+    if let Some(conclusion) = conclusion::conclude(journal) {
+        rows.extend(conclusion.to_do.into_iter().map(|line| ("to do".to_owned(), line)));
+    }
+    if let RunState::Finished { exit } = state {
+        rows.push(("exit".to_owned(), format!("{} ({})", exit.code(), exit.meaning())));
+        if *exit == ExitStatus::NotUndone {
+            next.push(format!("see `{}` in the run folder", super::evidence::FOLDER));
+        }
+        return Ok(());
+    }
+    let holder = journal.holder().unwrap_or_default();
+    let identity = holder.parse::<Identity>();
+    let lease = session.cluster.read_lease(&session.namespace, &header.release).await?;
+    let is_gone = hold::is_proven_gone(holder) || lease.is_none_or(|lease| hold::is_abandoned(&lease));
+    let who = identity.map_or_else(|_| holder.to_owned(), |identity| format!("{}, process {}", identity.who(), identity.pid));
+    if is_gone {
+        rows.push(("holder".to_owned(), format!("{who}: gone")));
+        next.push(format!("`helm csghub resume {target}` goes on"));
+        next.push(format!("`helm csghub rollback {target}` undoes what was done"));
+    } else {
+        rows.push(("holder".to_owned(), format!("{who}: at work")));
+        next.push("wait for it to end".to_owned());
+    }
+    Ok(())
+}
+
+fn step_state(state: &RunState, index: usize) -> &'static str {
+    match state {
+        RunState::Empty => "not begun",
+        RunState::Ready { done } if index < *done => "done",
+        RunState::Stepping { step } if index < *step => "done",
+        RunState::Stepping { step } if index == *step => "begun, its end is not known",
+        RunState::Unwinding { left } if index < *left => "to be undone",
+        RunState::Undoing { step } | RunState::Stuck { step } if index < *step => "to be undone",
+        RunState::Undoing { step } if index == *step => "being undone",
+        RunState::Stuck { step } if index == *step => "could not be undone",
+        RunState::Unwinding { .. } | RunState::Undoing { .. } | RunState::Stuck { .. } => "undone, or never begun",
+        RunState::Finished { .. } => "over",
+        RunState::Ready { .. } | RunState::Stepping { .. } => "not begun",
+    }
+}
