@@ -27,6 +27,7 @@ pub fn conclude(journal: &Journal) -> Option<Conclusion> {
     let plan = journal.plan()?;
     let problems = problems(journal);
     let (left_behind, to_do) = undone(journal);
+    let is_whole = to_do.is_empty();
     let ended = |exit, headline| Conclusion { exit, headline, problems, left_behind, to_do, is_closed: true };
     let subject = subject(plan);
     match journal.state() {
@@ -36,7 +37,7 @@ pub fn conclude(journal: &Journal) -> Option<Conclusion> {
             let why = if is_stopped(journal) { "was stopped" } else { "failed" };
             Some(if !has_started {
                 ended(ExitStatus::Stopped, format!("{subject} was stopped before anything was changed"))
-            } else if to_do.is_empty() {
+            } else if is_whole {
                 ended(ExitStatus::Undone, format!("{subject} {why} and is undone: {}", restored(plan)))
             } else {
                 let headline = format!("{subject} {why}: {}, but not all is undone", restored(plan));

@@ -179,7 +179,7 @@ pub async fn pull(session: &Session, inputs: &Inputs, folder: &RunFolder) -> Res
     let flags = args.source_words();
     let kept = folder.path().join(CHART_FOLDER);
     let mut request =
-        PullRequest { chart: &args.chart, source_flags: &flags, updates_dependencies: args.updates_dependencies() };
+        PullRequest { chart: &args.chart, source_flags: &flags, updates_dependencies: args.is_on("dependency-update").unwrap_or(false) };
     // A resumed run finds the copy that it began with.
     let copy = only_entry(&kept);
     let mut into = kept;

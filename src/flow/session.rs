@@ -13,7 +13,6 @@ use crate::domain::event::{Event, Stage};
 use crate::domain::facts::HelmDriver;
 use crate::domain::helm_flags::FlagTable;
 use crate::domain::masking::Masker;
-use crate::domain::object::Object;
 use crate::edge::cluster::{Cluster, ClusterOptions};
 use crate::edge::disk;
 use crate::edge::helm::{Helm, HelmEnvironment};
@@ -112,9 +111,7 @@ impl Session {
     pub fn learn_secrets(&self) {
         let mut masker = self.masker.borrow_mut();
         for secret in self.cluster.take_secrets_seen() {
-            if let Ok(secret) = Object::new(secret) {
-                masker.add_object(&secret);
-            }
+            masker.add_object(&secret);
         }
     }
 
