@@ -1,12 +1,18 @@
 //! What an upgrade is: pure values and functions. No I/O, no clock, no environment, no printing.
 
 pub mod chart;
+pub mod content;
 pub mod event;
 pub mod facts;
 pub mod journal;
+pub mod field_path;
+pub mod manifest;
+pub mod masking;
 pub mod object;
 pub mod plan;
 pub mod preflight;
 pub mod release;
 pub mod report;
 pub mod rollout;
+pub mod values;
+pub mod yaml;
