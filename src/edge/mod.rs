@@ -1,0 +1,3 @@
+//! The outside world, one folder per neighbour; each translates to domain types at the door.
+
+pub mod cluster;
