@@ -1,0 +1,17 @@
+//! What tests share: the test bed, its users, its audit log, snapshots of the cluster, the Helms.
+//!
+//! Include it with `#[path = "../support/mod.rs"] mod support;`. Kubernetes is reached through the bed's own kubectl, so that what
+//! is tested is not also what tests.
+#![allow(dead_code, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::missing_panics_doc)]
+
+pub mod audit;
+pub mod bed;
+pub mod helm;
+pub mod snapshot;
+pub mod user;
+
+pub use audit::{Audit, Request};
+pub use bed::{Bed, TestNamespace};
+pub use helm::Helm;
+pub use snapshot::Snapshot;
+pub use user::BedUser;
