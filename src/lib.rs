@@ -1,3 +1,4 @@
 //! `helm csghub`.
 
 pub mod domain;
+pub mod edge;

@@ -8,3 +8,4 @@ pub mod preflight;
 pub mod release;
 pub mod report;
 pub mod rollout;
+pub mod view;
