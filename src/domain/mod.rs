@@ -16,3 +16,4 @@ pub mod report;
 pub mod rollout;
 pub mod values;
 pub mod yaml;
+pub mod view;

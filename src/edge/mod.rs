@@ -5,3 +5,5 @@ pub mod disk;
 pub mod host;
 //! The outside world, one folder per neighbour; each translates to domain types at the door.
 pub mod cluster;
+//! The outside world, one room for each neighbour, which translates to domain values at its door.
+pub mod terminal;
