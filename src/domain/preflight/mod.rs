@@ -14,7 +14,7 @@ pub mod revisions;
 pub mod waiver;
 mod wording;
 
-pub use checks::ALL;
+pub use checks::{ALL, ROLLBACK};
 pub use waiver::{Waiver, WaiverError};
 
 /// Id of the warning that [`run_all`] adds if a waiver was not needed. It is no check: nobody can waive it.
@@ -134,8 +134,21 @@ impl Finding {
 /// # Errors
 /// [`WaiverError`] if a waiver names no check, or one that can never be waived, or gives no reason, or comes twice.
 pub fn run_all(facts: &Facts, waivers: &[Waiver]) -> Result<Vec<Finding>, WaiverError> {
+    run(ALL, facts, waivers)
+}
+
+/// Returns the answers of the checks before a rollback, in the order of [`ROLLBACK`]; otherwise as [`run_all`]. The target
+/// of the facts is then the revision to go back to.
+///
+/// # Errors
+/// As [`run_all`]. A waiver of a check that is only for upgrades is no error, but unused.
+pub fn run_rollback(facts: &Facts, waivers: &[Waiver]) -> Result<Vec<Finding>, WaiverError> {
+    run(ROLLBACK, facts, waivers)
+}
+
+fn run(checks: &[Check], facts: &Facts, waivers: &[Waiver]) -> Result<Vec<Finding>, WaiverError> {
     waiver::ensure_valid(waivers)?;
-    let mut findings: Vec<Finding> = ALL
+    let mut findings: Vec<Finding> = checks
         .iter()
         .map(|check| {
             let outcome = (check.run)(facts);

@@ -37,8 +37,10 @@ fn run(facts: &Facts) -> Outcome {
     }
     let foreign: Vec<Foreign<'_>> = facts.objects.iter().filter_map(|object| foreign(facts, object)).collect();
     let Some(first) = foreign.first() else {
-        let looked_at = facts.objects.iter().filter(|object| super::is_part_of_the_release(object)).count();
-        return Outcome::pass(format!("none of {} is another's", wording::count(looked_at, "object")));
+        return Outcome::pass(format!(
+            "read {}, none is another's",
+            wording::count(super::count_read(facts), "object")
+        ));
     };
     let fix = match first.owner {
         Some((namespace, name)) => format!(
@@ -64,7 +66,7 @@ fn foreign<'a>(facts: &Facts, object: &'a ObjectFacts) -> Option<Foreign<'a>> {
     let owner = live.helm_owner.as_ref();
     let is_ours = owner.is_some_and(|(namespace, name)| *namespace == facts.namespace && *name == facts.release);
     let what_helm_does = match (object.role.in_current, object.role.in_target) {
-        (false, true) if !is_ours => "Helm refuses: invalid ownership metadata",
+        (false, true) if !is_ours => "new to this release; an upgrade is refused: invalid ownership metadata",
         (true, true) if !is_ours && owner.is_some() => "Helm would change it",
         (true, false) if !is_ours && owner.is_some() => "Helm would delete it",
         _ => return None,

@@ -16,7 +16,8 @@ fn run(facts: &Facts) -> Outcome {
         }
     }
     let Some((first, _)) = claims.first() else {
-        return Outcome::pass("no object carries the mark of Argo CD or Flux");
+        let read = wording::count(super::count_read(facts), "object");
+        return Outcome::pass(format!("read {read}, none carries the mark of Argo CD or Flux"));
     };
     let found: Vec<String> = claims
         .iter()
@@ -44,7 +45,8 @@ fn claim(object: &ObjectFacts) -> Option<(&GitOpsOwner, &ObjectRef)> {
 
 fn explain_pause(owner: &GitOpsOwner) -> String {
     let (namespace, name) = match owner.name.split_once('/') {
-        Some((namespace, name)) => (format!(" -n {namespace}"), name),
+        Some((namespace, name)) if !namespace.is_empty() => (format!(" -n {namespace}"), name),
+        Some((_, name)) => (String::new(), name),
         None => (String::new(), owner.name.as_str()),
     };
     match owner.tool.as_str() {

@@ -21,7 +21,7 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::could_not_tell("the history of the release could not be read: see `release-exists`");
     };
     let Some(newest) = revisions::newest(history) else {
-        return Outcome::skip("the release does not exist yet");
+        return Outcome::skip("there is no release yet");
     };
     let last_good = revisions::last_good(history);
     match newest.status {
@@ -31,7 +31,12 @@ fn run(facts: &Facts) -> Outcome {
         ReleaseStatus::PendingRollback => pending(facts, newest, last_good, "a rollback"),
         ReleaseStatus::Failed => failed(facts, newest, last_good),
         ReleaseStatus::Uninstalling => Outcome::fail(
-            format!("revision {}: an uninstall runs, or was killed, since {}", newest.revision, newest.deployed_at),
+            format!(
+                "revision {}: an uninstall has been running since {}{}, or was killed",
+                newest.revision,
+                newest.deployed_at,
+                age(&newest.deployed_at, &facts.gathered_at)
+            ),
             format!(
                 "let {} end the removal, then install anew with `--install`",
                 wording::helm_command(facts, "uninstall", "")
@@ -40,9 +45,9 @@ fn run(facts: &Facts) -> Outcome {
         ReleaseStatus::Uninstalled => Outcome::fail(
             format!("the release was uninstalled and its history kept, up to revision {}", newest.revision),
             format!(
-                "clear the history with {}, then install anew with `--install`{}",
-                wording::helm_command(facts, "uninstall", ""),
-                or_back_to(facts, last_good)
+                "bring it back with {}; or clear the history with {} and install anew",
+                wording::our_command(facts, "rollback", &newest.revision.to_string()),
+                wording::helm_command(facts, "uninstall", "")
             ),
         ),
         ReleaseStatus::Superseded => Outcome::fail(
@@ -59,7 +64,7 @@ fn run(facts: &Facts) -> Outcome {
 
 fn pending(facts: &Facts, newest: &RevisionFacts, last_good: Option<&RevisionFacts>, operation: &str) -> Outcome {
     let found = format!(
-        "revision {} is {}: {operation} runs since {}{}, or was killed. Helm refuses all but a rollback",
+        "revision {} is {}: {operation} has been running since {}{}, or was killed; Helm refuses to upgrade it",
         newest.revision,
         newest.status,
         newest.deployed_at,
@@ -76,7 +81,7 @@ fn pending(facts: &Facts, newest: &RevisionFacts, last_good: Option<&RevisionFac
             wording::helm_command(facts, "uninstall", "")
         ),
     };
-    Outcome::fail(found, format!("once no `helm` runs on it any more: {way_out}"))
+    Outcome::fail(found, first_end_the_run(facts).unwrap_or(format!("once no `helm` runs on it any more: {way_out}")))
 }
 
 fn failed(facts: &Facts, newest: &RevisionFacts, last_good: Option<&RevisionFacts>) -> Outcome {
@@ -101,14 +106,15 @@ fn failed(facts: &Facts, newest: &RevisionFacts, last_good: Option<&RevisionFact
     };
     Outcome::fail(
         format!("revision {} failed and may be half applied; {base}{cause}", newest.revision),
-        wording::our_command(facts, "rollback", &good.revision.to_string()),
+        first_end_the_run(facts).unwrap_or(wording::our_command(facts, "rollback", &good.revision.to_string())),
     )
 }
 
-fn or_back_to(facts: &Facts, last_good: Option<&RevisionFacts>) -> String {
-    last_good.map_or_else(String::new, |good| {
-        format!("; or bring it back: {}", wording::our_command(facts, "rollback", &good.revision.to_string()))
-    })
+/// A run of ours that left the release so has the way back in its journal; `rollback` to a revision is refused until then.
+fn first_end_the_run(facts: &Facts) -> Option<String> {
+    let runs = facts.unfinished_runs.known().filter(|runs| !runs.is_empty())?;
+    let check = if runs.iter().all(|run| run.is_owner_gone) { "unfinished-run" } else { "run-lock" };
+    Some(format!("a run of ours is not finished, and knows the way: see `{check}`"))
 }
 
 fn described(revision: &RevisionFacts) -> String {

@@ -32,8 +32,9 @@ fn run(facts: &Facts) -> Outcome {
     Outcome::fail(
         format!("release `{}` is held by {}", facts.release, wording::list(&at_work, "; ")),
         format!(
-            "wait for it: {} shows it; `--take-over` only if its process is surely gone",
-            wording::our_command(facts, "status", "")
+            "wait for it: {} shows it; if its process is surely gone: {}",
+            wording::our_command(facts, "status", ""),
+            wording::our_command(facts, "resume", "--take-over")
         ),
     )
 }

@@ -1,7 +1,7 @@
 //! `unfinished-run`: a run that was killed left the release somewhere on the way, and its journal knows where.
 
 use crate::domain::facts::{Answer, Facts};
-use crate::domain::preflight::{Check, Outcome, Waivable, revisions, wording};
+use crate::domain::preflight::{Check, Outcome, Waivable, wording};
 
 pub(super) const CHECK: Check =
     Check { id: "unfinished-run", asks: "Did every earlier run of ours finish?", waivable: Waivable::Yes, run };
@@ -18,18 +18,14 @@ fn run(facts: &Facts) -> Outcome {
     if left.is_empty() {
         return Outcome::pass("no run was left unfinished");
     }
-    let revision = facts
-        .history
-        .known()
-        .and_then(|history| revisions::last_good(history))
-        .map_or_else(String::new, |revision| revision.revision.to_string());
+    // No revision is named: where the run stopped, and so which one to go back to, is for its journal to say.
     Outcome::fail(
         format!("did not finish, and its process is gone: {}", wording::list(&left, "; ")),
         format!(
             "{} says where it stopped; then {} or {}",
             wording::our_command(facts, "status", ""),
             wording::our_command(facts, "resume", ""),
-            wording::our_command(facts, "rollback", &revision)
+            wording::our_command(facts, "rollback", "")
         ),
     )
 }

@@ -22,13 +22,15 @@ fn run(facts: &Facts) -> Outcome {
     let mut behind: Vec<Behind<'_>> = facts.objects.iter().filter_map(behind).collect();
     behind.sort_by_key(|object| !object.has_failed);
     let Some(first) = behind.first() else {
-        return Outcome::pass("every object that was read is current");
+        let read = wording::count(super::count_read(facts), "object");
+        return Outcome::pass(format!("read {read}, each that is there is current"));
     };
     let named: Vec<String> = behind.iter().map(|behind| format!("{}: {}", behind.object, behind.how)).collect();
     Outcome::warn(
         format!(
-            "{} not current before the upgrade: {}. What is broken before cannot be told from what the upgrade breaks",
+            "{} {} not current before the upgrade: {}. What is broken before cannot be told from what the upgrade breaks",
             wording::count(behind.len(), "object"),
+            wording::is_or_are(behind.len()),
             wording::list_of(&named, "; ", NAMED_AT_MOST)
         ),
         format!("bring it up first: `kubectl describe {}`", wording::kubectl_name(first.object)),
