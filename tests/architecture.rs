@@ -59,7 +59,8 @@ fn rooms_used(text: &str) -> Vec<String> {
         }
         for (at, _) in line.match_indices(root) {
             let path = &line[at + root.len()..];
-            let names: Vec<&str> = path.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|n| !n.is_empty()).collect();
+            let names: Vec<&str> =
+                path.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|n| !n.is_empty()).collect();
             match names.as_slice() {
                 ["edge", room, ..] => rooms.push(format!("edge::{room}")),
                 [room, ..] => rooms.push((*room).to_owned()),
@@ -123,7 +124,10 @@ fn only_edge_terminal_prints() {
         .filter(|(file, _)| !file.starts_with("edge/terminal/") && !file.starts_with("cli/post_render"))
         .flat_map(|(file, text)| {
             let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-            lines.filter(|line| prints.iter().any(|word| line.contains(word))).map(|line| format!("{file}: {line}")).collect::<Vec<_>>()
+            lines
+                .filter(|line| prints.iter().any(|word| line.contains(word)))
+                .map(|line| format!("{file}: {line}"))
+                .collect::<Vec<_>>()
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

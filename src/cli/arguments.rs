@@ -68,11 +68,14 @@ impl HelmCommand {
         let options = self.options();
         let fail = |failure| Ended::Failure { failure, options: options.clone() };
         let table = open::helm_flag_table().map_err(fail)?;
-        let (cli, args, words) = self.part(&table, &ours).map_err(|error| match error {
-            Parted::Clap(error) => Ended::Clap(error),
-            Parted::Flags(error) => fail(Failure::new(ExitStatus::Usage, error)
-                .hinted(format!("`helm csghub {} --help` lists our flags, `helm upgrade --help` Helm's", self.name))),
-        })?;
+        let (cli, args, words) =
+            self.part(&table, &ours).map_err(|error| match error {
+                Parted::Clap(error) => Ended::Clap(error),
+                Parted::Flags(error) => fail(Failure::new(ExitStatus::Usage, error).hinted(format!(
+                    "`helm csghub {} --help` lists our flags, `helm upgrade --help` Helm's",
+                    self.name
+                ))),
+            })?;
         let options = cli.shared.options();
         let fail = |failure| Ended::Failure { failure, options: options.clone() };
         let is_dry_run = args.is_dry_run();
@@ -81,17 +84,19 @@ impl HelmCommand {
         match cli.command {
             Command::Upgrade(args) if is_dry_run => {
                 let plan = args.as_plan();
-                open::with_session(&shared, async |session, screen| super::plan::run(&plan, &inputs, session, screen).await)
+                open::with_session(&shared, async |session, screen| {
+                    super::plan::run(&plan, &inputs, session, screen).await
+                })
             }
-            Command::Upgrade(args) => {
-                open::with_session(&shared, async |session, screen| super::upgrade::run(&args, &inputs, session, screen).await)
-            }
-            Command::Plan(args) => {
-                open::with_session(&shared, async |session, screen| super::plan::run(&args, &inputs, session, screen).await)
-            }
-            Command::Preflight(args) => {
-                open::with_session(&shared, async |session, screen| super::preflight::run(&args, &inputs, session, screen).await)
-            }
+            Command::Upgrade(args) => open::with_session(&shared, async |session, screen| {
+                super::upgrade::run(&args, &inputs, session, screen).await
+            }),
+            Command::Plan(args) => open::with_session(&shared, async |session, screen| {
+                super::plan::run(&args, &inputs, session, screen).await
+            }),
+            Command::Preflight(args) => open::with_session(&shared, async |session, screen| {
+                super::preflight::run(&args, &inputs, session, screen).await
+            }),
             _ => Ok(ExitStatus::Usage),
         }
         .map_err(fail)
@@ -114,8 +119,9 @@ impl HelmCommand {
     }
 
     fn options(&self) -> crate::edge::terminal::Options {
-        let is_json = self.after.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "-o" && value == "json"))
-            || self.after.iter().any(|word| word == "--output=json" || word == "-ojson" || word == "-o=json");
+        let is_json =
+            self.after.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "-o" && value == "json"))
+                || self.after.iter().any(|word| word == "--output=json" || word == "-ojson" || word == "-o=json");
         let shared = super::shared::Shared {
             namespace: None,
             kubeconfig: None,

@@ -128,16 +128,30 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
         #[cfg(feature = "cluster")]
         Command::Upgrade(_) | Command::Plan(_) | Command::Preflight(_) => {
             // Their command lines are parted first (`arguments`): clap sees them for `--help` alone.
-            Err(Cli::command().error(clap::error::ErrorKind::MissingRequiredArgument, "RELEASE and CHART are missing").into())
+            Err(Cli::command()
+                .error(clap::error::ErrorKind::MissingRequiredArgument, "RELEASE and CHART are missing")
+                .into())
         }
         #[cfg(feature = "cluster")]
-        Command::Verify(args) => open::with_session(&cli.shared, async |session, screen| verify::run(&args, session, screen).await).map_err(fail),
+        Command::Verify(args) => {
+            open::with_session(&cli.shared, async |session, screen| verify::run(&args, session, screen).await)
+                .map_err(fail)
+        }
         #[cfg(feature = "cluster")]
-        Command::Status(args) => open::with_session(&cli.shared, async |session, screen| status::run(&args, session, screen).await).map_err(fail),
+        Command::Status(args) => {
+            open::with_session(&cli.shared, async |session, screen| status::run(&args, session, screen).await)
+                .map_err(fail)
+        }
         #[cfg(feature = "cluster")]
-        Command::Resume(args) => open::with_session(&cli.shared, async |session, screen| resume::run(&args, session, screen).await).map_err(fail),
+        Command::Resume(args) => {
+            open::with_session(&cli.shared, async |session, screen| resume::run(&args, session, screen).await)
+                .map_err(fail)
+        }
         #[cfg(feature = "cluster")]
-        Command::Rollback(args) => open::with_session(&cli.shared, async |session, screen| rollback::run(&args, session, screen).await).map_err(fail),
+        Command::Rollback(args) => {
+            open::with_session(&cli.shared, async |session, screen| rollback::run(&args, session, screen).await)
+                .map_err(fail)
+        }
         Command::PostRender(args) => post_render::run(&args).map_err(fail),
     }
 }

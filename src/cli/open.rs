@@ -49,10 +49,9 @@ fn read_variable(name: &str) -> Option<OsString> {
 
 /// One thread: the death signal that Helm gets when we are killed belongs to the thread that started it.
 fn run_to_end<T>(task: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(ExitStatus::Unexpected, anyhow::Error::from(error).context("start the runtime")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::new(ExitStatus::Unexpected, anyhow::Error::from(error).context("start the runtime"))
+    })?;
     let local = tokio::task::LocalSet::new();
     let result = local.block_on(&runtime, task);
     // A thread that still waits for the terminal, or for a credential plugin, must not hold the process up.

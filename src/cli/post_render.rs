@@ -23,6 +23,10 @@ pub(super) fn run(_args: &PostRenderArgs) -> Result<ExitStatus, Failure> {
         Failure::new(ExitStatus::Usage, error).hinted("Helm calls it: `helm upgrade ... --post-renderer`")
     })?;
     let mut stdout = io::stdout().lock();
-    stdout.write_all(output).and_then(|()| stdout.flush()).context("write the manifests to standard output").map_err(fail)?;
+    stdout
+        .write_all(output)
+        .and_then(|()| stdout.flush())
+        .context("write the manifests to standard output")
+        .map_err(fail)?;
     Ok(ExitStatus::Done)
 }

@@ -29,8 +29,6 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, Failure> {
     let asked = args.target.asking.asked();
     let prepared = interruptible(session, prepare::prepare(session, inputs, &asked)).await.map_err(to_shown)?;
-    screen
-        .result(View::Findings(&prepared.findings))
-        .map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
+    screen.result(View::Findings(&prepared.findings)).map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
     Ok(prepared.exit())
 }

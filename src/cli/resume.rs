@@ -27,7 +27,6 @@ pub(super) async fn run(args: &ResumeArgs, session: &Session, screen: &Screen) -
         session.note(format!("no run on {release} is unfinished: nothing to do"));
         return Ok(ExitStatus::Done);
     };
-    let report =
-        end_unfinished(session, unfinished, Direction::Forward, args.take_over).await.map_err(to_shown)?;
+    let report = end_unfinished(session, unfinished, Direction::Forward, args.take_over).await.map_err(to_shown)?;
     super::upgrade::show(screen, &report)
 }

@@ -84,7 +84,9 @@ fn success(journal: &Journal, plan: &Plan) -> String {
 fn restored(plan: &Plan) -> String {
     use super::plan::Undo;
     let back = plan.steps.iter().rev().find_map(|step| match &step.undo {
-        Undo::HelmRollback { revision, .. } => Some(format!("{} is at revision {revision}'s state again", plan.release)),
+        Undo::HelmRollback { revision, .. } => {
+            Some(format!("{} is at revision {revision}'s state again", plan.release))
+        }
         Undo::HelmUninstall { .. } => Some(format!("{} is removed again", plan.release)),
         Undo::NotNeeded | Undo::Impossible { .. } => None,
     });
@@ -102,12 +104,9 @@ fn problems(journal: &Journal) -> Vec<Problem> {
     });
     match failed {
         None => Vec::new(),
-        Some((problems, because, step)) if problems.is_empty() => vec![Problem {
-            object: format!("step {step}"),
-            field: None,
-            cause: because.clone(),
-            remedy: None,
-        }],
+        Some((problems, because, step)) if problems.is_empty() => {
+            vec![Problem { object: format!("step {step}"), field: None, cause: because.clone(), remedy: None }]
+        }
         Some((problems, ..)) => problems.clone(),
     }
 }

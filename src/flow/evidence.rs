@@ -57,7 +57,10 @@ impl Evidence<'_, '_> {
                 Ok(Some(live)) => {
                     namespaces.extend(object.namespace.clone());
                     let place = object.namespace.as_deref().unwrap_or("cluster");
-                    self.json(&format!("objects/{place}/{}.{}.json", object.kind, object.name), &redaction::redacted(&live));
+                    self.json(
+                        &format!("objects/{place}/{}.{}.json", object.kind, object.name),
+                        &redaction::redacted(&live),
+                    );
                 }
                 Ok(None) => {}
                 Err(error) => self.missing.push(error.to_string()),

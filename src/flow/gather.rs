@@ -178,8 +178,11 @@ pub async fn pull(session: &Session, inputs: &Inputs, folder: &RunFolder) -> Res
     let args = &inputs.args;
     let flags = args.source_words();
     let kept = folder.path().join(CHART_FOLDER);
-    let mut request =
-        PullRequest { chart: &args.chart, source_flags: &flags, updates_dependencies: args.is_on("dependency-update").unwrap_or(false) };
+    let mut request = PullRequest {
+        chart: &args.chart,
+        source_flags: &flags,
+        updates_dependencies: args.is_on("dependency-update").unwrap_or(false),
+    };
     // A resumed run finds the copy that it began with.
     let copy = only_entry(&kept);
     let mut into = kept;
@@ -332,10 +335,8 @@ async fn review_rights(
     release: &str,
     objects: &[(ObjectFacts, Option<ResourceOfObject>)],
 ) -> Answer<Vec<RightFacts>> {
-    let known: Vec<(ResourceOfObject, ObjectRole)> = objects
-        .iter()
-        .filter_map(|(facts, resource)| Some((resource.clone()?, facts.role.clone())))
-        .collect();
+    let known: Vec<(ResourceOfObject, ObjectRole)> =
+        objects.iter().filter_map(|(facts, resource)| Some((resource.clone()?, facts.role.clone()))).collect();
     let needed = rights::needed(release, &session.namespace, session.driver, &known);
     answer(session.cluster.review_rights(needed).await)
 }
@@ -361,7 +362,9 @@ fn lost_values(current: Option<&Release>, target: &Result<DryRun, String>) -> An
     match (current, target) {
         (None, _) => Answer::Known(Vec::new()),
         (Some(current), Ok(dry_run)) => Answer::Known(values::lost(&current.config, &dry_run.release.config)),
-        (Some(_), Err(_)) => Answer::CouldNotTell { because: "the new values are not known: Helm's dry run failed".to_owned() },
+        (Some(_), Err(_)) => {
+            Answer::CouldNotTell { because: "the new values are not known: Helm's dry run failed".to_owned() }
+        }
     }
 }
 
@@ -385,8 +388,7 @@ async fn unfinished_runs(session: &Session, release: &str) -> Answer<Vec<RunFact
 }
 
 async fn read_unfinished_runs(session: &Session, release: &str) -> Result<Vec<RunFacts>, ClusterError> {
-    let records =
-        session.cluster.list_run_records(&session.namespace, Some(release), RecordPart::Journal).await?;
+    let records = session.cluster.list_run_records(&session.namespace, Some(release), RecordPart::Journal).await?;
     let lease = session.cluster.read_lease(&session.namespace, release).await?;
     let unfinished = records.into_iter().filter(|record| record.text.state == RunState::Running);
     let mut runs: Vec<RunFacts> = unfinished
@@ -400,7 +402,8 @@ async fn read_unfinished_runs(session: &Session, release: &str) -> Result<Vec<Ru
         })
         .collect();
     // A run that has taken the lease and not yet written its journal is a run too.
-    if let Some(lease) = lease.filter(|lease| runs.is_empty() && !lease.holder.is_empty() && !hold::is_abandoned(lease)) {
+    if let Some(lease) = lease.filter(|lease| runs.is_empty() && !lease.holder.is_empty() && !hold::is_abandoned(lease))
+    {
         let who = lease.holder.parse::<host::Identity>().map_or(lease.holder.clone(), |identity| identity.who());
         let renewed_at = lease.renewed_at.map(|time| time.to_string()).unwrap_or_default();
         runs.push(RunFacts { run_id: "about to begin".to_owned(), holder: who, renewed_at, is_owner_gone: false });

@@ -205,11 +205,7 @@ async fn record_process(run: &mut Run<'_>, step: &Step, helm_run: &mut HelmRun) 
         // It has ended already.
         return Ok(());
     };
-    let record = Record::ProcessStarted {
-        step: step.id.clone(),
-        pid,
-        start_ticks,
-    };
+    let record = Record::ProcessStarted { step: step.id.clone(), pid, start_ticks };
     let written = run.record(record).await;
     if written.is_err() {
         helm_run.interrupt()?;

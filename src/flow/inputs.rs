@@ -65,7 +65,8 @@ impl Inputs {
     pub fn restore(saved: &SavedInputs, args: HelmArgs) -> Result<Self, Failure> {
         let mut contents = BTreeMap::new();
         for (name, content) in &saved.files {
-            let content = BASE64_STANDARD.decode(content).with_context(|| format!("read the saved copy of `{name}`"))?;
+            let content =
+                BASE64_STANDARD.decode(content).with_context(|| format!("read the saved copy of `{name}`"))?;
             contents.insert(name.clone(), content);
         }
         Self::in_memory(args, saved.words.clone(), contents)
@@ -77,7 +78,11 @@ impl Inputs {
         SavedInputs {
             format: INPUTS_FORMAT,
             words: self.words.clone(),
-            files: self.contents.iter().map(|(name, content)| (name.clone(), BASE64_STANDARD.encode(content))).collect(),
+            files: self
+                .contents
+                .iter()
+                .map(|(name, content)| (name.clone(), BASE64_STANDARD.encode(content)))
+                .collect(),
             chart_digest: chart_digest.to_owned(),
         }
     }

@@ -40,8 +40,7 @@ pub struct Prepared {
 }
 
 /// What the report says where nobody could be asked.
-pub const NOBODY_THERE: &str =
-    "nobody was there to say yes, so nothing was changed: `--yes` accepts the plan as shown";
+pub const NOBODY_THERE: &str = "nobody was there to say yes, so nothing was changed: `--yes` accepts the plan as shown";
 
 impl Prepared {
     /// Returns the exit code that the findings mean: 0, 20, or 60 where another run holds the release.

@@ -70,7 +70,9 @@ pub async fn wait_for_orphan(run: &Run<'_>) -> anyhow::Result<()> {
             | crate::domain::journal::Record::TakenOver { holder } => holder.parse::<Identity>().ok(),
             _ => None,
         })
-        .is_some_and(|holder| holder.host == run.session.identity.host && holder.boot_id == run.session.identity.boot_id);
+        .is_some_and(|holder| {
+            holder.host == run.session.identity.host && holder.boot_id == run.session.identity.boot_id
+        });
     if !is_here {
         return Ok(());
     }

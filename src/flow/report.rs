@@ -45,7 +45,10 @@ fn without_run(prepared: &Prepared, exit: ExitStatus, headline: String) -> RunRe
 /// The journal could not be written, or another process took the run over.
 pub async fn end(run: Run<'_>, ended: anyhow::Result<()>, findings: Vec<Finding>) -> Result<RunReport, Failure> {
     let header = run.journal().header.clone();
-    let resume = format!("`helm csghub status {0} -n {1}` says where it stands, `helm csghub resume {0} -n {1}` goes on", header.release, header.namespace);
+    let resume = format!(
+        "`helm csghub status {0} -n {1}` says where it stands, `helm csghub resume {0} -n {1}` goes on",
+        header.release, header.namespace
+    );
     if let Err(error) = ended {
         let exit = if error.is::<Fenced>() { ExitStatus::Locked } else { ExitStatus::NotUndone };
         run.abandon().await;

@@ -79,7 +79,8 @@ fn choose<'h>(
     };
     let missing = || {
         let kept: Vec<String> = history.iter().map(|entry| entry.release.revision.to_string()).collect();
-        let what = revision.map_or_else(|| "an earlier good revision".to_owned(), |number| format!("revision {number}"));
+        let what =
+            revision.map_or_else(|| "an earlier good revision".to_owned(), |number| format!("revision {number}"));
         let error = anyhow::anyhow!("release {release} has no {what}: Helm keeps {}", kept.join(", "));
         Failure::blocked(error).hint(format!("`helm history {release} -n {}` shows them", session.namespace))
     };

@@ -57,7 +57,8 @@ impl<'s> Run<'s> {
             let record = Record::Begun { plan: Box::new(plan), holder: session.identity.to_string() };
             journal.append(host::now(), record).context("begin the journal")?;
             let file = JournalFile::create(&folder, &journal.text())?;
-            let inputs = RecordText { state: cluster::RunState::Running, notes: BTreeMap::new(), content: inputs.to_vec() };
+            let inputs =
+                RecordText { state: cluster::RunState::Running, notes: BTreeMap::new(), content: inputs.to_vec() };
             let name = |part| record_name(session, &release, run_id, part);
             create(session, &name(RecordPart::Inputs), &inputs).await?;
             let record = create(session, &name(RecordPart::Journal), &record_text(&journal)).await?;

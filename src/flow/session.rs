@@ -85,8 +85,9 @@ impl Session {
         let helm = locate_helm(read)?.with_environment(environment);
         let helm_version = helm.version().await.map_err(Failure::blocked)?;
         let path = |name: &str| read(name).map(PathBuf::from);
-        let runs_root = disk::runs_root(path("XDG_STATE_HOME"), path("HOME"))
-            .ok_or_else(|| Failure::blocked(anyhow::anyhow!("neither XDG_STATE_HOME nor HOME is set: no place for run folders")))?;
+        let runs_root = disk::runs_root(path("XDG_STATE_HOME"), path("HOME")).ok_or_else(|| {
+            Failure::blocked(anyhow::anyhow!("neither XDG_STATE_HOME nor HOME is set: no place for run folders"))
+        })?;
         Ok(Self {
             cluster,
             helm,
@@ -164,9 +165,8 @@ pub async fn helm_flag_table(read: &dyn Fn(&str) -> Option<OsString>) -> Result<
 fn locate_helm(read: &dyn Fn(&str) -> Option<OsString>) -> Result<Helm, Failure> {
     let name = read("HELM_BIN").unwrap_or_else(|| "helm".into());
     let cwd = std::env::current_dir().context("read the working directory")?;
-    Helm::locate(&name, &cwd, &read("PATH").unwrap_or_default()).map_err(|error| {
-        Failure::blocked(error).hint("install Helm 3.17 or newer, or set HELM_BIN to its path")
-    })
+    Helm::locate(&name, &cwd, &read("PATH").unwrap_or_default())
+        .map_err(|error| Failure::blocked(error).hint("install Helm 3.17 or newer, or set HELM_BIN to its path"))
 }
 
 fn driver(read: &dyn Fn(&str) -> Option<OsString>) -> Result<HelmDriver, Failure> {
@@ -174,8 +174,10 @@ fn driver(read: &dyn Fn(&str) -> Option<OsString>) -> Result<HelmDriver, Failure
     match driver.as_str() {
         "" | "secret" | "secrets" => Ok(HelmDriver::Secret),
         "configmap" | "configmaps" => Ok(HelmDriver::Configmap),
-        other => Err(Failure::blocked(anyhow::anyhow!("HELM_DRIVER is `{other}`: releases are read from Secrets or ConfigMaps alone"))
-            .hint("run it with HELM_DRIVER unset, `secret` or `configmap`")),
+        other => Err(Failure::blocked(anyhow::anyhow!(
+            "HELM_DRIVER is `{other}`: releases are read from Secrets or ConfigMaps alone"
+        ))
+        .hint("run it with HELM_DRIVER unset, `secret` or `configmap`")),
     }
 }
 

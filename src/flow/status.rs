@@ -27,7 +27,10 @@ pub async fn status(session: &Session, release: &str) -> Result<StatusView, Fail
             let chart = &newest.chart.metadata;
             rows.push((
                 "release".to_owned(),
-                format!("revision {} is {}, chart {} {}", newest.revision, newest.info.status, chart.name, chart.version),
+                format!(
+                    "revision {} is {}, chart {} {}",
+                    newest.revision, newest.info.status, chart.name, chart.version
+                ),
             ));
         }
         None if records.is_empty() => {
@@ -40,7 +43,9 @@ pub async fn status(session: &Session, release: &str) -> Result<StatusView, Fail
     let journal = last.map(|record| Journal::parse(&String::from_utf8_lossy(&record.text.content)));
     let mut next = Vec::new();
     let headline = match &journal {
-        None => newest.map_or_else(String::new, |newest| format!("{release} is {}; no run of ours on record", newest.info.status)),
+        None => newest.map_or_else(String::new, |newest| {
+            format!("{release} is {}; no run of ours on record", newest.info.status)
+        }),
         Some(Err(error)) => {
             rows.push(("journal".to_owned(), error.to_string()));
             format!("the journal of the last run on {release} cannot be read")
@@ -75,8 +80,12 @@ fn headline(journal: &Journal) -> String {
         RunState::Ready { done } => format!("the run on {release} has completed {done} steps"),
         RunState::Stepping { step: index } => format!("the run on {release} is in step {}", step(index)),
         RunState::Unwinding { .. } => format!("the run on {release} failed and is being undone"),
-        RunState::Undoing { step: index } => format!("the run on {release} failed; step {} is being undone", step(index)),
-        RunState::Stuck { step: index } => format!("the undo of step {} on {release} failed: a person is needed", step(index)),
+        RunState::Undoing { step: index } => {
+            format!("the run on {release} failed; step {} is being undone", step(index))
+        }
+        RunState::Stuck { step: index } => {
+            format!("the undo of step {} on {release} failed: a person is needed", step(index))
+        }
     }
 }
 
@@ -113,7 +122,8 @@ async fn describe(
     let identity = holder.parse::<Identity>();
     let lease = session.cluster.read_lease(&session.namespace, &header.release).await?;
     let is_gone = hold::is_proven_gone(holder) || lease.is_none_or(|lease| hold::is_abandoned(&lease));
-    let who = identity.map_or_else(|_| holder.to_owned(), |identity| format!("{}, process {}", identity.who(), identity.pid));
+    let who =
+        identity.map_or_else(|_| holder.to_owned(), |identity| format!("{}, process {}", identity.who(), identity.pid));
     if is_gone {
         rows.push(("holder".to_owned(), format!("{who}: gone")));
         next.push(format!("`helm csghub resume {target}` goes on"));

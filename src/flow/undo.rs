@@ -160,11 +160,17 @@ async fn remove_traces(run: &Run<'_>, traces: &Traces<'_>, undone: &mut Undone) 
             continue;
         };
         if live.annotation("helm.sh/hook").is_none() {
-            undone.to_do.push(format!("{object} exists and is no hook: it was left alone; was it made by somebody else?"));
+            undone
+                .to_do
+                .push(format!("{object} exists and is no hook: it was left alone; was it made by somebody else?"));
             continue;
         }
         let uid = live.uid().unwrap_or_default();
-        match cluster.delete_object(&object, uid, Propagation::Background).await.with_context(|| format!("remove {object}"))? {
+        match cluster
+            .delete_object(&object, uid, Propagation::Background)
+            .await
+            .with_context(|| format!("remove {object}"))?
+        {
             Deleted::Deleted => {
                 let gone = cluster.wait_for_gone(&object, uid, DELETE_PATIENCE).await;
                 if let Gone::StillThere { finalizers, .. } = gone.with_context(|| format!("remove {object}"))? {
@@ -192,11 +198,7 @@ async fn remove_traces(run: &Run<'_>, traces: &Traces<'_>, undone: &mut Undone) 
 ///
 /// Hook objects are left out: Helm makes and removes them at every operation.
 async fn compare(run: &Run<'_>, plan: &Plan) -> (usize, Vec<String>) {
-    let before: Vec<_> = plan
-        .before
-        .iter()
-        .filter(|before| before.digest.is_some() && !before.is_hook)
-        .collect();
+    let before: Vec<_> = plan.before.iter().filter(|before| before.digest.is_some() && !before.is_hook).collect();
     let objects: Vec<ObjectRef> = before.iter().map(|before| before.object.clone()).collect();
     let live = run.session.cluster.read_objects(&objects).await;
     let mut differences = Vec::new();

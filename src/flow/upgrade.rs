@@ -7,8 +7,8 @@ use super::prepare::{self, Asked, Prepared};
 use super::report;
 use super::run::Run;
 use super::session::Session;
-use crate::domain::preflight::Finding;
 use crate::domain::plan::Plan;
+use crate::domain::preflight::Finding;
 use crate::domain::report::{ExitStatus, RunReport};
 
 /// The user's answer to a plan.

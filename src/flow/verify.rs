@@ -39,7 +39,8 @@ pub(super) async fn verify_step(run: &mut Run<'_>, plan: &Plan, timeout_secs: u6
         Ok(watch) => watch,
         Err(failure) => return failed(clock, format!("{:#}", failure.error), Vec::new()),
     };
-    let verdict = until_current(session, &mut watch, Duration::from_secs(timeout_secs), 0, &|what| clock.progress(what)).await;
+    let verdict =
+        until_current(session, &mut watch, Duration::from_secs(timeout_secs), 0, &|what| clock.progress(what)).await;
     match verdict {
         Verdict::Current(look) => {
             let note = look.success();
@@ -68,7 +69,8 @@ fn failed(clock: super::session::StageClock<'_>, because: String, problems: Vec<
 /// One sentence: which object is not current and why.
 pub(super) async fn settle(run: &Run<'_>, plan: &Plan, timeout_secs: u64) -> Result<(), String> {
     let session = run.session;
-    let mut watch = of_newest(session, &plan.release, Some(plan)).await.map_err(|failure| format!("{:#}", failure.error))?;
+    let mut watch =
+        of_newest(session, &plan.release, Some(plan)).await.map_err(|failure| format!("{:#}", failure.error))?;
     let clock = session.stage(Stage::Verify, "every object of the old revision");
     let allowed = session.interrupts.count();
     let timeout = Duration::from_secs(timeout_secs);

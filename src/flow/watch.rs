@@ -64,8 +64,9 @@ impl Watch {
     /// # Errors
     /// The manifest or the cluster cannot be read.
     pub async fn of_release(session: &Session, release: &Release, plan: Option<&Plan>) -> Result<Self, Failure> {
-        let manifests = manifest::parse(&release.manifest)
-            .map_err(|error| Failure::from(anyhow::Error::from(error)).while_doing("read the manifest of the release"))?;
+        let manifests = manifest::parse(&release.manifest).map_err(|error| {
+            Failure::from(anyhow::Error::from(error)).while_doing("read the manifest of the release")
+        })?;
         let mut objects = Vec::with_capacity(manifests.len());
         for manifest in manifests {
             let completed = session.cluster.complete(&manifest, &session.namespace).await?;
@@ -82,11 +83,7 @@ impl Watch {
         let workloads = plan.before.iter().filter(|before| is_workload(&before.object) && !before.is_hook);
         Self::new(
             workloads
-                .map(|before| Watched {
-                    object: before.object.clone(),
-                    manifest: None,
-                    before: Some(before.clone()),
-                })
+                .map(|before| Watched { object: before.object.clone(), manifest: None, before: Some(before.clone()) })
                 .collect(),
         )
     }
@@ -129,11 +126,14 @@ impl Watch {
             })
             .collect::<Vec<_>>();
         let troubles = self.troubles(session, &workloads).await;
-        let ailing = |object: &ObjectRef| self.objects.iter().any(|watched| watched.object == *object && watched.was_ailing());
+        let ailing =
+            |object: &ObjectRef| self.objects.iter().any(|watched| watched.object == *object && watched.was_ailing());
         let hopeless = troubles
             .into_iter()
             .filter(|(object, _)| !ailing(object))
-            .flat_map(|(object, found)| found.into_iter().filter(|found| found.is_hopeless).map(move |found| found.problem(&object)))
+            .flat_map(|(object, found)| {
+                found.into_iter().filter(|found| found.is_hopeless).map(move |found| found.problem(&object))
+            })
             .collect();
         let summary = match waiting.as_slice() {
             [] => "Helm works".to_owned(),
@@ -145,10 +145,13 @@ impl Watch {
 
     /// Returns what ails the pods of the workloads. A namespace whose pods cannot be listed shows no trouble: the
     /// workload's own status still decides.
-    async fn troubles(&mut self, session: &Session, workloads: &[(ObjectRef, Object)]) -> BTreeMap<ObjectRef, Vec<Found>> {
+    async fn troubles(
+        &mut self,
+        session: &Session,
+        workloads: &[(ObjectRef, Object)],
+    ) -> BTreeMap<ObjectRef, Vec<Found>> {
         let mut all: BTreeMap<ObjectRef, Vec<Found>> = BTreeMap::new();
-        let namespaces: BTreeSet<&str> =
-            workloads.iter().filter_map(|(name, _)| name.namespace.as_deref()).collect();
+        let namespaces: BTreeSet<&str> = workloads.iter().filter_map(|(name, _)| name.namespace.as_deref()).collect();
         for namespace in namespaces {
             let Ok(pods) = session.cluster.list_pods(namespace).await else { continue };
             let sets = session.cluster.list("apps/v1", "ReplicaSet", Some(namespace), &Selector::default()).await;

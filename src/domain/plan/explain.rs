@@ -51,7 +51,8 @@ pub fn view(plan: &Plan) -> PlanView {
         because: step.because.clone(),
         undo: undo(&step.undo),
     });
-    let point_of_no_return = plan.point_of_no_return.as_deref().and_then(|id| plan.step(id)).map(|step| action(&step.action));
+    let point_of_no_return =
+        plan.point_of_no_return.as_deref().and_then(|id| plan.step(id)).map(|step| action(&step.action));
     PlanView {
         title: format!("{} in namespace {}", plan.title, plan.namespace),
         steps: steps.collect(),
