@@ -1,3 +1,5 @@
 //! `helm csghub`.
 
 pub mod domain;
+#[cfg(feature = "cluster")]
+pub mod edge;

@@ -3,6 +3,8 @@
 pub mod chart;
 pub mod event;
 pub mod facts;
+pub mod helm_error;
+pub mod helm_flags;
 pub mod object;
 pub mod preflight;
 pub mod release;
