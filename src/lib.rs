@@ -25,7 +25,5 @@
 
 pub mod cli;
 pub mod domain;
-pub mod edge;
 #[cfg(feature = "cluster")]
-pub mod flow;
-pub mod postrender;
+pub mod edge;

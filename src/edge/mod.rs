@@ -1,10 +1,3 @@
-//! The outside world, one folder per neighbour, translating to domain types at the door.
+//! The outside world: one folder a neighbour, each translating to domain types at its door.
 
-#[cfg(feature = "cluster")]
-pub mod cluster;
-pub mod disk;
-#[cfg(feature = "cluster")]
 pub mod helm;
-#[cfg(feature = "cluster")]
-pub mod host;
-pub mod terminal;
