@@ -69,8 +69,7 @@ impl Helm {
             }
         }
         command.env("KUBECONFIG", kubeconfig).env("KUBECACHEDIR", self.folder.path().join("kube"));
-        for (name, folder) in
-            [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")]
+        for (name, folder) in [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")]
         {
             command.env(name, self.folder.path().join(folder));
         }
