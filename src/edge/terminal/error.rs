@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::layout::{cut, hang, text_of};
+use super::findings::help_lines;
+use super::layout::{cut, hang_at, text_of};
 use super::style::Style;
 use crate::domain::report::{ExitStatus, REPORT_FORMAT};
 
@@ -79,11 +80,12 @@ pub fn render_error(chain: &[String], hints: &[String], style: &Style) -> String
     let style = *style;
     let mut lines = Vec::new();
     for (index, text) in told_once(chain).iter().enumerate() {
-        let first = if index == 0 { format!("{} ", style.failure("error:")) } else { "  because: ".to_owned() };
-        lines.extend(cut(style, hang(style, &first, text), ROWS));
+        let (first, indent) =
+            if index == 0 { (format!("{} ", style.failure("error:")), 2) } else { ("  because: ".to_owned(), 4) };
+        lines.extend(cut(style, hang_at(style, &first, indent, text), ROWS));
     }
     for hint in hints {
-        lines.extend(hang(style, &format!("{} ", style.strong("help:")), hint));
+        lines.extend(help_lines(style, 0, hint));
     }
     text_of(&lines)
 }

@@ -13,6 +13,8 @@ use crate::domain::event::{Event, Stage};
 const LOG_LINES: usize = 5;
 /// Columns of mark and stage, before what is said of it.
 const STAGE_INDENT: usize = 13;
+/// Fewer columns than these say nothing.
+const FEWEST_COLUMNS: usize = 8;
 
 /// Returns the lines for `event`; nothing if `verbosity` hides it.
 #[must_use]
@@ -51,6 +53,9 @@ pub fn render_live_line(stage: Stage, what: &str, elapsed: Duration, style: &Sty
     let time = whole_seconds(elapsed);
     // A character in the last column makes some terminals begin a new row.
     let room = style.width.saturating_sub(STAGE_INDENT + 2 + display_width(&time) + 1);
+    if room < FEWEST_COLUMNS {
+        return shorten(*style, &format!("  {}  {time}", stage_name(stage)), style.width.saturating_sub(1));
+    }
     let what = shorten(*style, what, room);
     let gap = room.saturating_sub(display_width(&what)) + 2;
     format!("  {:<9}  {what}{:gap$}{}", stage_name(stage), "", style.dim(&time))

@@ -1,6 +1,6 @@
 //! Preflight findings as text.
 
-use super::layout::{counted, hang, hang_at, text_of};
+use super::layout::{self, counted, hang, hang_at, text_of};
 use super::options::Verbosity;
 use super::style::{Mark, Style};
 use crate::domain::preflight::{Finding, Outcome};
@@ -21,7 +21,7 @@ pub fn render_findings(findings: &[Finding], style: &Style, verbosity: Verbosity
     } else if lines.len() > 1 {
         lines.extend(folded(style, findings));
     }
-    lines.extend(waive_hint(&blocking).map(|hint| hang(style, "  ", &hint)).unwrap_or_default());
+    lines.extend(waive_hint(&blocking).map(|hint| hang(style, "  or ", &hint)).unwrap_or_default());
     text_of(&lines)
 }
 
@@ -38,7 +38,7 @@ pub(super) fn finding_lines(style: Style, indent: usize, finding: &Finding) -> V
     };
     let mark = if finding.waived.is_some() { Mark::Warning } else { mark };
     let first = format!("{:indent$}{} ", "", style.mark(mark));
-    let mut lines = hang_at(style, &first, indent + 4, &format!("{check}{waived}: {said}"));
+    let mut lines = hang_at(style, &first, indent + 4, &format!("{check}: {said}{waived}"));
     if let Some(fix) = fix.filter(|_| finding.waived.is_none()) {
         lines.extend(help_lines(style, indent + 4, fix));
     }
@@ -47,15 +47,15 @@ pub(super) fn finding_lines(style: Style, indent: usize, finding: &Finding) -> V
 
 /// Returns the lines that say what helps.
 pub(super) fn help_lines(style: Style, indent: usize, help: &str) -> Vec<String> {
-    hang(style, &format!("{:indent$}{} ", "", style.strong("help:")), help)
+    hang_at(style, &format!("{:indent$}{} ", "", style.strong("help:")), indent + 2, help)
 }
 
 /// Returns how the user can go on in spite of what blocks; nothing if nothing does.
 pub(super) fn waive_hint(blocking: &[&Finding]) -> Option<String> {
     match blocking {
         [] => None,
-        [finding] => Some(format!("to go on all the same: `--waive {}=REASON`", finding.check)),
-        _ => Some("to go on all the same, once for each check: `--waive CHECK=REASON`".to_owned()),
+        [finding] => Some(format!("go on in spite of it with `--waive {}=REASON`", finding.check)),
+        _ => Some("go on in spite of them with `--waive CHECK=REASON`, once for each".to_owned()),
     }
 }
 
@@ -72,15 +72,21 @@ fn headline(style: Style, findings: &[Finding]) -> Vec<String> {
         return hang(style, &format!("{} ", style.mark(Mark::Warning)), "no check was run");
     }
     if failed + unknown > 0 {
-        let parts = [told(failed, format!("{failed} failed")), told(unknown, format!("{unknown} could not tell"))];
-        let verb = if failed + unknown == 1 { "blocks" } else { "block" };
-        let said = format!("{} of {all} {verb}: {}", failed + unknown, join(parts));
-        return hang(style, &format!("{} ", style.mark(Mark::Failure)), &said);
+        let said = match (failed, unknown) {
+            (1, 0) => format!("1 of {all} blocks: it failed"),
+            (0, 1) => format!("1 of {all} blocks: it could not tell"),
+            _ => {
+                let parts =
+                    [told(failed, format!("{failed} failed")), told(unknown, format!("{unknown} could not tell"))];
+                format!("{} of {all} block: {}", failed + unknown, join(parts))
+            }
+        };
+        return layout::headline(style, &format!("{} ", style.mark(Mark::Failure)), &said);
     }
     if warned + waived > 0 {
         let parts = [told(warned, counted(warned, "warning")), told(waived, format!("{waived} waived"))];
         let said = format!("nothing blocks; {all}: {}", join(parts));
-        return hang(style, &format!("{} ", style.mark(Mark::Warning)), &said);
+        return layout::headline(style, &format!("{} ", style.mark(Mark::Warning)), &said);
     }
     folded(style, findings)
 }

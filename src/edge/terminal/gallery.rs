@@ -6,15 +6,14 @@ use crate::domain::object::ObjectRef;
 /// Renders at 100, 60 and 40 columns, then at 60 with colours, which show as `{red bold}` and `{}`.
 pub(super) fn gallery(render: impl Fn(&Style) -> String) -> String {
     let plain = Style { width: 100, colour: false, unicode: true };
-    [
+    let styles = [
         ("100 columns", plain),
         ("60 columns", Style { width: 60, ..plain }),
         ("40 columns, ASCII", Style { width: 40, unicode: false, ..plain }),
         ("60 columns, colours", Style { width: 60, colour: true, ..plain }),
-    ]
-    .iter()
-    .map(|(title, style)| format!("==== {title} ====\n{}", name_colours(&render(style))))
-    .collect()
+    ];
+    let shown = |(title, style): &(&str, Style)| format!("==== {title} ====\n{}", name_colours(&render(style)));
+    styles.iter().map(shown).collect()
 }
 
 pub(super) fn deployment(name: &str) -> ObjectRef {

@@ -51,6 +51,17 @@ pub(super) fn hang_at(style: Style, first: &str, indent: usize, text: &str) -> V
     hung
 }
 
+/// Returns the one sentence that matters most, in bold, wrapped after `first`.
+pub(super) fn headline(style: Style, first: &str, text: &str) -> Vec<String> {
+    let indent = display_width(first);
+    let room = style.width.saturating_sub(indent);
+    let line = |(index, line): (usize, String)| {
+        let start = if index == 0 { first.to_owned() } else { " ".repeat(indent) };
+        format!("{start}{}", style.strong(&line))
+    };
+    wrap(text, room, room).into_iter().enumerate().map(line).collect()
+}
+
 /// Returns one line for each row: its label, padded to the longest, and its value, wrapped beside it.
 pub(super) fn columns(style: Style, indent: usize, rows: &[(String, String)]) -> Vec<String> {
     let widest = rows.iter().map(|(label, _)| display_width(label)).max().unwrap_or_default();

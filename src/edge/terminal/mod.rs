@@ -30,7 +30,7 @@ pub use options::{ColourChoice, Format, Options, Stream, Surroundings, Verbosity
 pub use plan::render_plan;
 pub use prompt::Consent;
 pub use report::render_report;
-pub use screen::{Screen, Written};
+pub use screen::{Screen, Unwritable, Written};
 pub use status::render_status;
 pub use style::Style;
 pub use verify::render_verify;

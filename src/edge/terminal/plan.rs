@@ -1,6 +1,6 @@
 //! A plan as text.
 
-use super::layout::{counted, hang, hang_at, text_of};
+use super::layout::{counted, hang, hang_at, headline, text_of};
 use super::options::Verbosity;
 use super::style::{Mark, Style};
 use crate::domain::view::PlanView;
@@ -12,7 +12,7 @@ const CHANGES: usize = 12;
 #[must_use]
 pub fn render_plan(plan: &PlanView, style: &Style, verbosity: Verbosity) -> String {
     let style = *style;
-    let mut lines: Vec<String> = hang(style, "", &plan.title).iter().map(|line| style.strong(line)).collect();
+    let mut lines: Vec<String> = headline(style, "", &plan.title);
     lines.extend(way_back(style, plan));
     lines.extend(steps(style, plan));
     lines.extend(changes(style, plan, verbosity));
@@ -36,7 +36,7 @@ pub(super) fn section(style: Style, title: &str) -> [String; 2] {
 fn way_back(style: Style, plan: &PlanView) -> Vec<String> {
     match &plan.point_of_no_return {
         Some(point) => {
-            hang_at(style, &format!("{} ", style.mark(Mark::Warning)), 2, &format!("no way back from: {point}"))
+            hang_at(style, &format!("{} ", style.mark(Mark::Warning)), 2, &format!("point of no return: {point}"))
         }
         None if plan.steps.is_empty() => hang(style, "", "Nothing to do."),
         None => hang(style, "", &format!("{}; each can be undone.", counted(plan.steps.len(), "step"))),
@@ -119,7 +119,7 @@ mod tests {
             ..plan()
         };
         let text = render_plan(&plan, &style, Verbosity::Normal);
-        assert_eq!(text.lines().nth(1), Some("! no way back from: step 3, run `helm upgrade`: column"));
+        assert_eq!(text.lines().nth(1), Some("! point of no return: step 3, run `helm upgrade`: column"));
     }
 
     #[test]

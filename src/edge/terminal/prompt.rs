@@ -23,28 +23,28 @@ pub enum Consent {
     NoTerminal,
 }
 
-/// Waits for one line of `input`, until `interrupted`.
+/// Waits for one line of `input`, until `interrupted`; none if the input ends or the wait is interrupted before the line does.
 ///
 /// # Errors
 /// If `input` cannot be read.
-pub(super) fn read_consent(input: &mut (impl Read + AsFd), interrupted: &AtomicBool) -> io::Result<Consent> {
+pub(super) fn read_consent(input: &mut (impl Read + AsFd), interrupted: &AtomicBool) -> io::Result<Option<Consent>> {
     let mut answer = Vec::new();
     while !answer.contains(&b'\n') && answer.len() < LONGEST {
         if interrupted.load(Ordering::Relaxed) {
-            return Ok(Consent::No);
+            return Ok(None);
         }
         if !has_input(input)? {
             continue;
         }
         let mut chunk = [0; 256];
         match input.read(&mut chunk) {
-            Ok(0) => return Ok(Consent::No),
+            Ok(0) => return Ok(None),
             Ok(length) => answer.extend(chunk.iter().take(length)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(parse(&String::from_utf8_lossy(&answer)))
+    Ok(Some(parse(&String::from_utf8_lossy(&answer))))
 }
 
 /// Forgets what was typed before the question was seen.
@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    fn consent_to(answer: &[u8]) -> Consent {
+    fn consent_to(answer: &[u8]) -> Option<Consent> {
         let (mut reader, mut writer) = io::pipe().expect("a pipe");
         writer.write_all(answer).expect("room in the pipe");
         drop(writer);
@@ -85,18 +85,18 @@ mod tests {
     #[test]
     fn only_yes_is_yes() {
         for answer in ["y\n", "yes\n", " YES \r\n"] {
-            assert_eq!(consent_to(answer.as_bytes()), Consent::Yes, "{answer:?}");
+            assert_eq!(consent_to(answer.as_bytes()), Some(Consent::Yes), "{answer:?}");
         }
         for answer in ["\n", "n\n", "yep\n", "yes please\n", "\u{3}\n"] {
-            assert_eq!(consent_to(answer.as_bytes()), Consent::No, "{answer:?}");
+            assert_eq!(consent_to(answer.as_bytes()), Some(Consent::No), "{answer:?}");
         }
-        assert_eq!(consent_to(b"\xff\n"), Consent::No);
+        assert_eq!(consent_to(b"\xff\n"), Some(Consent::No));
     }
 
     #[test]
     fn an_answer_without_its_line_end_is_none() {
-        assert_eq!(consent_to(b""), Consent::No);
-        assert_eq!(consent_to(b"y"), Consent::No);
+        assert_eq!(consent_to(b""), None);
+        assert_eq!(consent_to(b"y"), None);
     }
 
     #[test]
@@ -107,13 +107,13 @@ mod tests {
             let asking = scope.spawn(|| read_consent(&mut reader, &interrupted));
             interrupted.store(true, Ordering::Relaxed);
             let consent = asking.join().expect("no panic").expect("a pipe can be read");
-            assert_eq!(consent, Consent::No);
+            assert_eq!(consent, None);
         });
         drop(writer);
     }
 
     #[test]
     fn an_endless_line_is_no_answer() {
-        assert_eq!(consent_to(&[b'y'; LONGEST + 1]), Consent::No);
+        assert_eq!(consent_to(&[b'y'; LONGEST + 1]), Some(Consent::No));
     }
 }

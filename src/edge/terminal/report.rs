@@ -1,7 +1,7 @@
 //! The end of a run as text: at most 25 rows, the most important first.
 
 use super::findings::{finding_lines, help_lines, waive_hint};
-use super::layout::{cut, hang, hang_at, rows_of, text_of};
+use super::layout::{counted, cut, hang, hang_at, headline, rows_of, text_of};
 use super::options::Verbosity;
 use super::plan::section;
 use super::style::{Mark, Style};
@@ -12,73 +12,106 @@ use crate::domain::report::{ExitStatus, Fate, LeftBehind, Problem, RunReport};
 const ROWS: usize = 25;
 /// Rows that one cause may take.
 const CAUSE_ROWS: usize = 4;
+/// Rows that the headline may take.
+const HEADLINE_ROWS: usize = 5;
 
 /// Returns how a run ended: the state of the release, what is wrong, what was left, what to do, where the evidence is.
 ///
-/// At most 25 rows of the terminal, unless `verbosity` asks for all: a list that does not fit ends with `and 12 more in PATH`.
+/// At most 25 rows of the terminal, unless `verbosity` asks for all: a list that does not fit says how many are left to the evidence.
 /// Where a person is needed, what to do comes before what is wrong.
 #[must_use]
 pub fn render_report(report: &RunReport, style: &Style, verbosity: Verbosity) -> String {
     let style = *style;
     let first = format!("{} ", style.mark(mark_of(report.exit)));
-    let headline: Vec<String> = hang(style, &first, &report.headline).iter().map(|line| style.strong(line)).collect();
+    let mut lines = cut(style, headline(style, &first, &report.headline), HEADLINE_ROWS);
     let footer = footer(style, report);
+    let room = ROWS.saturating_sub(lines.iter().chain(&footer).map(|line| rows_of(style, line)).sum());
+    let elsewhere = if report.evidence.is_some() { "see the evidence" } else { "`-v` shows all" };
     let mut lists = lists(style, report);
     if verbosity < Verbosity::Verbose {
-        let is_too_long = |lists: &[List]| {
-            let rows = |lines: &[String]| lines.iter().map(|line| rows_of(style, line)).sum::<usize>();
-            let listed: usize = lists.iter().map(|list| rows(&list.lines(style, report.evidence.as_deref()))).sum();
-            rows(&headline) + listed + rows(&footer) > ROWS
-        };
-        shrink(&mut lists, is_too_long);
+        shorten_lists(style, &mut lists, room, elsewhere);
     }
-    let listed = lists.iter().flat_map(|list| list.lines(style, report.evidence.as_deref()));
-    text_of(&headline.iter().cloned().chain(listed).chain(footer.iter().cloned()).collect::<Vec<_>>())
+    lines.extend(lists.iter().flat_map(|list| list.lines(style, elsewhere)));
+    lines.extend(footer);
+    text_of(&lines)
 }
+
+/// What a list of the report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Problems,
+    Findings,
+    LeftBehind,
+    ToDo,
+}
+
+/// The order in which lists give way when there are too many lines: each down to so many entries. The acts of a person go last.
+const GIVE_WAY: [(About, usize); 10] = [
+    (About::LeftBehind, 3),
+    (About::Findings, 3),
+    (About::Problems, 3),
+    (About::LeftBehind, 0),
+    (About::Findings, 1),
+    (About::Problems, 1),
+    (About::Findings, 0),
+    (About::ToDo, 8),
+    (About::Problems, 0),
+    (About::ToDo, 0),
+];
 
 /// A list of the report, of which the last entries may have to go.
 struct List {
+    about: About,
     title: Option<&'static str>,
     /// One entry, its lines.
     entries: Vec<Vec<String>>,
     shown: usize,
-    /// What goes first when there are too many lines: the higher, the sooner.
-    dispensable: u8,
 }
 
 impl List {
-    fn new(title: Option<&'static str>, dispensable: u8, entries: Vec<Vec<String>>) -> Self {
-        Self { title, shown: entries.len(), entries, dispensable }
+    fn new(about: About, title: Option<&'static str>, entries: Vec<Vec<String>>) -> Self {
+        Self { about, title, shown: entries.len(), entries }
     }
 
-    fn lines(&self, style: Style, evidence: Option<&str>) -> Vec<String> {
+    /// Returns its lines; `elsewhere` says where those are that do not fit.
+    fn lines(&self, style: Style, elsewhere: &str) -> Vec<String> {
         if self.entries.is_empty() {
             return vec![];
+        }
+        if self.shown == 0 {
+            return hang_at(style, "  ", 4, &format!("{}: {elsewhere}", self.about.count(self.entries.len())));
         }
         let mut lines: Vec<String> = self.title.map(|title| section(style, title)).into_iter().flatten().collect();
         lines.extend(self.entries.iter().take(self.shown).flatten().cloned());
         let hidden = self.entries.len().saturating_sub(self.shown);
         if hidden > 0 {
-            let others = if self.shown == 0 { format!("{hidden}") } else { format!("and {hidden} more") };
-            let place = evidence.map_or("`-v` shows all".to_owned(), |path| format!("in {path}"));
-            lines.extend(hang_at(style, "  ", 4, &format!("{others} {place}")));
+            lines.extend(hang_at(style, "  ", 4, &format!("and {hidden} more: {elsewhere}")));
         }
         lines
     }
 }
 
-/// Hides entries from the end of lists until the text is short enough: of each list all but one, then all.
-fn shrink(lists: &mut [List], is_too_long: impl Fn(&[List]) -> bool) {
-    for keep in [1, 0] {
-        for dispensable in (0..=3).rev() {
-            loop {
-                if !is_too_long(lists) {
-                    return;
-                }
-                match lists.iter_mut().find(|list| list.dispensable == dispensable && list.shown > keep) {
-                    Some(list) => list.shown -= 1,
-                    None => break,
-                }
+impl About {
+    fn count(self, count: usize) -> String {
+        match self {
+            Self::Problems => counted(count, "problem"),
+            Self::Findings => counted(count, "finding"),
+            Self::LeftBehind => format!("{} left behind", counted(count, "object")),
+            Self::ToDo => format!("{} to do", counted(count, "thing")),
+        }
+    }
+}
+
+fn shorten_lists(style: Style, lists: &mut [List], room: usize, elsewhere: &str) {
+    let is_too_long = |lists: &[List]| {
+        lists.iter().flat_map(|list| list.lines(style, elsewhere)).map(|line| rows_of(style, &line)).sum::<usize>()
+            > room
+    };
+    for (about, keep) in GIVE_WAY {
+        while is_too_long(lists) {
+            match lists.iter_mut().find(|list| list.about == about && list.shown > keep) {
+                Some(list) => list.shown -= 1,
+                None => break,
             }
         }
     }
@@ -88,24 +121,17 @@ fn lists(style: Style, report: &RunReport) -> Vec<List> {
     let problems = report.problems.iter().map(|problem| problem_lines(style, problem)).collect();
     let findings = untold(report).iter().map(|finding| finding_lines(style, 2, finding)).collect();
     let left_behind = report.left_behind.iter().map(|left| left_behind_lines(style, left)).collect();
-    let to_do =
-        report.to_do.iter().enumerate().map(|(index, act)| hang(style, &format!("{:>3}. ", index + 1), act)).collect();
-    let to_do = List::new(Some("To do"), 0, to_do);
-    let mut lists = vec![
-        List::new(None, 1, problems),
-        List::new(None, 2, findings),
-        List::new(Some("Left behind"), 3, left_behind),
-    ];
-    match report.exit {
-        ExitStatus::NotUndone => {
-            for list in lists.iter_mut().filter(|list| list.dispensable == 1) {
-                list.title = Some("Why");
-            }
-            lists.insert(0, List { title: None, ..to_do });
-        }
-        _ => lists.push(to_do),
+    let numbered = |(index, act): (usize, &String)| hang(style, &format!("{:>3}. ", index + 1), act);
+    let to_do = report.to_do.iter().enumerate().map(numbered).collect();
+    let findings = List::new(About::Findings, None, findings);
+    let left_behind = List::new(About::LeftBehind, Some("Left behind"), left_behind);
+    if report.exit == ExitStatus::NotUndone {
+        let problems = List::new(About::Problems, Some("Why"), problems);
+        vec![List::new(About::ToDo, None, to_do), problems, findings, left_behind]
+    } else {
+        let problems = List::new(About::Problems, None, problems);
+        vec![problems, findings, left_behind, List::new(About::ToDo, Some("To do"), to_do)]
     }
-    lists
 }
 
 /// Returns the findings that stopped the run, where no problem tells the same.
@@ -140,17 +166,12 @@ fn left_behind_lines(style: Style, left: &LeftBehind) -> Vec<String> {
 
 /// Returns where the evidence is, and what goes on from here.
 fn footer(style: Style, report: &RunReport) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(evidence) = &report.evidence {
-        lines.extend(hang(style, &style.dim("evidence: "), evidence));
-    }
-    if let Some(next) = next(report) {
-        lines.extend(hang(style, &style.dim("next:     "), &next));
-    }
-    if !lines.is_empty() {
-        lines.insert(0, String::new());
-    }
-    lines
+    let blocking: Vec<&Finding> = report.findings.iter().filter(|finding| finding.is_blocking()).collect();
+    let waive = (report.exit == ExitStatus::Blocked).then(|| waive_hint(&blocking)).flatten();
+    let rows = [("evidence: ", report.evidence.clone()), ("next:     ", next(report)), ("or:       ", waive)];
+    let told = rows.into_iter().filter_map(|(label, said)| Some(hang(style, &style.dim(label), &said?)));
+    let lines: Vec<String> = told.flatten().collect();
+    if lines.is_empty() { lines } else { std::iter::once(String::new()).chain(lines).collect() }
 }
 
 fn next(report: &RunReport) -> Option<String> {
@@ -158,14 +179,9 @@ fn next(report: &RunReport) -> Option<String> {
     match report.exit {
         ExitStatus::Done | ExitStatus::Usage | ExitStatus::ChangesPending => None,
         ExitStatus::Unexpected => report.run_id.as_ref().map(|_| command("status")),
-        ExitStatus::Blocked => {
-            let blocking: Vec<&Finding> = report.findings.iter().filter(|finding| finding.is_blocking()).collect();
-            let again = "when that is mended, run the same command again";
-            Some(waive_hint(&blocking).map_or(again.to_owned(), |waive| format!("{again}; {waive}")))
-        }
         ExitStatus::Stopped => Some("run the same command again".to_owned()),
-        ExitStatus::Undone => Some("when that is mended, run the same command again".to_owned()),
-        ExitStatus::NotUndone => Some(format!("when that is done, {}", command("resume"))),
+        ExitStatus::Blocked | ExitStatus::Undone => Some("fix that, then run the same command again".to_owned()),
+        ExitStatus::NotUndone => Some(format!("do that, then {}", command("resume"))),
         ExitStatus::VerifyFound => Some(command("verify")),
         ExitStatus::Locked => Some(format!("see who holds it: {}", command("status"))),
     }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use thiserror::Error;
 
 use super::error::{Failure, render_error};
 use super::event::render_event;
@@ -33,6 +34,14 @@ pub struct Screen {
     shared: Arc<Shared>,
 }
 
+/// The result of a command was lost.
+#[derive(Debug, Error)]
+#[error("the result cannot be written to stdout")]
+pub struct Unwritable {
+    #[from]
+    source: io::Error,
+}
+
 struct Shared {
     options: Options,
     /// Whether stdin, stdout and stderr are the process's own.
@@ -47,6 +56,7 @@ struct State {
     throttle: Throttle,
     is_ticking: bool,
     has_document: bool,
+    has_spoken: bool,
 }
 
 /// What a [`Screen::to_buffers`] has written so far.
@@ -81,8 +91,15 @@ impl Screen {
         stdout: Box<dyn Write + Send>,
         stderr: Box<dyn Write + Send>,
     ) -> Self {
-        let state =
-            State { stdout, stderr, live: None, throttle: Throttle::default(), is_ticking: false, has_document: false };
+        let state = State {
+            stdout,
+            stderr,
+            live: None,
+            throttle: Throttle::default(),
+            is_ticking: false,
+            has_document: false,
+            has_spoken: false,
+        };
         Self { shared: Arc::new(Shared { options, is_real, state: Mutex::new(state) }) }
     }
 
@@ -99,7 +116,7 @@ impl Screen {
         match format {
             Format::Json if verbosity < Verbosity::Verbose => {}
             Format::Json => {
-                state.message(&serde_json::to_value(event).map(|line| format!("{line}\n")).unwrap_or_default())
+                state.message(&serde_json::to_value(event).map(|line| format!("{line}\n")).unwrap_or_default());
             }
             Format::Human if verbosity > Verbosity::Quiet && stderr.can_rewrite => {
                 self.shared.show_live(&mut state, event);
@@ -129,21 +146,26 @@ impl Screen {
     /// Writes the result of a command to stdout. With `-o json` it is the one document there: a second one is not written.
     ///
     /// # Errors
-    /// If stdout cannot be written, such as on a full disk. A reader that went away is no error.
-    pub fn result<'a>(&self, view: impl Into<View<'a>>) -> io::Result<()> {
+    /// [`Unwritable`], such as on a full disk. A reader that went away is no error.
+    pub fn result<'a>(&self, view: impl Into<View<'a>>) -> Result<(), Unwritable> {
         let view = view.into();
         let Options { format, verbosity, stdout, .. } = self.shared.options;
+        let mut state = self.shared.state();
+        state.end_live();
         match format {
-            Format::Human => self.shared.state().data(&view.render(&stdout.style, verbosity)),
-            Format::Json => self.shared.state().document(&view.document()?),
+            Format::Human => {
+                state.set_off();
+                state.data(&view.render(&stdout.style, verbosity))
+            }
+            Format::Json => state.document(&view.document().map_err(io::Error::from)?),
         }
     }
 
     /// Writes how a run ended: [`Screen::result`] for the report.
     ///
     /// # Errors
-    /// If stdout cannot be written. A reader that went away is no error.
-    pub fn report(&self, report: &RunReport) -> io::Result<()> {
+    /// [`Unwritable`]. A reader that went away is no error.
+    pub fn report(&self, report: &RunReport) -> Result<(), Unwritable> {
         self.result(report)
     }
 
@@ -151,9 +173,8 @@ impl Screen {
     pub fn error(&self, failure: &Failure) {
         let Options { format, verbosity, .. } = self.shared.options;
         if format == Format::Json {
-            let written = failure.document().map(|document| self.shared.state().document(&document));
-            // The error itself is still told on stderr.
-            drop(written);
+            // Where stdout cannot be written, the error is still told on stderr.
+            let _ = failure.document().map(|document| self.shared.state().document(&document));
             if verbosity == Verbosity::Verbose {
                 return self.message_line("error", failure.document());
             }
@@ -186,17 +207,18 @@ impl Screen {
         let mut state = self.shared.state();
         state.message(&format!("\n{} [y/N] ", style.strong(&super::style::plain(question))));
         drop(state);
-        let consent = read_consent(input, interrupted).unwrap_or(Consent::No);
-        if consent != Consent::Yes {
-            self.shared.state().message("\n");
+        if let Ok(Some(consent)) = read_consent(input, interrupted) {
+            return consent;
         }
-        consent
+        self.shared.state().message("\n");
+        Consent::No
     }
 
     fn tell(&self, view: View<'_>) {
         let text = view.render(&self.shared.stderr_style(), self.shared.options.verbosity);
         let mut state = self.shared.state();
         state.end_live();
+        state.set_off();
         state.message(&text);
     }
 
@@ -232,14 +254,11 @@ impl Shared {
             state.message(REWRITE);
         }
         let text = render_event(event, &style, self.options.verbosity);
-        match &state.live {
-            _ if text.is_empty() => {}
-            None => state.message(&text),
-            Some(live) => {
-                let line = live.render(&style);
-                state.message(&format!("{REWRITE}{text}{line}"));
-            }
+        if text.is_empty() {
+            return;
         }
+        let below = state.live.as_ref().map(|live| live.render(&style));
+        state.message(&below.map_or(text.clone(), |below| format!("{REWRITE}{text}{below}")));
     }
 
     fn tick(&self) {
@@ -253,23 +272,30 @@ impl Shared {
 
 impl State {
     fn message(&mut self, text: &str) {
+        self.has_spoken |= !text.is_empty();
         // Nobody is left to be told.
         let _ = self.stderr.write_all(text.as_bytes()).and_then(|()| self.stderr.flush());
     }
 
-    fn data(&mut self, text: &str) -> io::Result<()> {
-        self.end_live();
+    fn data(&mut self, text: &str) -> Result<(), Unwritable> {
         match self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written,
+            written => Ok(written?),
         }
     }
 
-    fn document(&mut self, document: &Value) -> io::Result<()> {
+    fn document(&mut self, document: &Value) -> Result<(), Unwritable> {
         if std::mem::replace(&mut self.has_document, true) {
             return Ok(());
         }
         self.data(&format!("{document:#}\n"))
+    }
+
+    /// Parts what comes next from the messages before it.
+    fn set_off(&mut self) {
+        if self.has_spoken {
+            self.message("\n");
+        }
     }
 
     /// Leaves the line of a stage that did not end as it stands, and begins a new one.

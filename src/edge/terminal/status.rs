@@ -1,6 +1,6 @@
 //! Where a release stands, as text.
 
-use super::layout::{columns, hang, hang_at, text_of};
+use super::layout::{columns, hang_at, headline, text_of};
 use super::plan::section;
 use super::style::Style;
 use crate::domain::view::StatusView;
@@ -9,7 +9,7 @@ use crate::domain::view::StatusView;
 #[must_use]
 pub fn render_status(status: &StatusView, style: &Style) -> String {
     let style = *style;
-    let mut lines: Vec<String> = hang(style, "", &status.headline).iter().map(|line| style.strong(line)).collect();
+    let mut lines: Vec<String> = headline(style, "", &status.headline);
     let release = ("release".to_owned(), format!("{}, namespace {}", status.release, status.namespace));
     let rows: Vec<(String, String)> = std::iter::once(release).chain(status.rows.iter().cloned()).collect();
     lines.extend(columns(style, 2, &rows));

@@ -13,15 +13,15 @@ pub struct Style {
     pub unicode: bool,
 }
 
-/// What a line is about, in its first column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a line is about, in its first column; ordered from what matters least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mark {
-    Good,
-    Warning,
-    Failure,
-    CouldNotTell,
     /// Running, or of no interest.
     None,
+    Good,
+    Warning,
+    CouldNotTell,
+    Failure,
 }
 
 impl Style {

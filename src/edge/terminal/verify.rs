@@ -1,7 +1,7 @@
 //! What `verify` saw, as text.
 
 use super::event::trouble_lines;
-use super::layout::{columns, hang, text_of};
+use super::layout::{columns, headline, text_of};
 use super::options::Verbosity;
 use super::plan::section;
 use super::style::{Mark, Style};
@@ -15,8 +15,8 @@ const OBJECTS: usize = 8;
 #[must_use]
 pub fn render_verify(verify: &VerifyView, style: &Style, verbosity: Verbosity) -> String {
     let style = *style;
-    let mark = if verify.not_current.is_empty() { Mark::Good } else { Mark::Failure };
-    let mut lines = hang(style, &format!("{} ", style.mark(mark)), &verify.headline);
+    let mark = verify.not_current.iter().map(|object| mark_of(&object.status)).max().unwrap_or(Mark::Good);
+    let mut lines = headline(style, &format!("{} ", style.mark(mark)), &verify.headline);
     lines.extend(columns(style, 2, &counts(&verify.counts)));
     if !verify.not_current.is_empty() {
         lines.extend(section(style, "Not current"));
@@ -30,16 +30,18 @@ pub fn render_verify(verify: &VerifyView, style: &Style, verbosity: Verbosity) -
     text_of(&lines)
 }
 
+type Of = fn(&KindCount) -> usize;
+
 /// Returns one row for each status that some object has: the counts of its kinds.
 fn counts(counts: &[KindCount]) -> Vec<(String, String)> {
-    let columns: [(&str, fn(&KindCount) -> usize); 5] = [
+    let statuses: [(&str, Of); 5] = [
         ("current", |count| count.current),
         ("in progress", |count| count.in_progress),
         ("failed", |count| count.failed),
         ("terminating", |count| count.terminating),
         ("not found", |count| count.not_found),
     ];
-    columns
+    statuses
         .into_iter()
         .filter_map(|(status, of)| {
             let total: usize = counts.iter().map(of).sum();
@@ -48,22 +50,33 @@ fn counts(counts: &[KindCount]) -> Vec<(String, String)> {
                 .filter(|count| of(count) > 0)
                 .map(|count| format!("{} {}", of(count), count.kind))
                 .collect();
-            (total > 0).then(|| (status.to_owned(), format!("{total}: {}", kinds.join(", "))))
+            let listed = kinds.join(", ");
+            let told = if kinds.len() == 1 { listed } else { format!("{total}: {listed}") };
+            (total > 0).then(|| (status.to_owned(), told))
         })
         .collect()
 }
 
 fn object_lines(style: Style, object: &ObjectView) -> Vec<String> {
-    let (mark, said) = match &object.status {
-        RolloutStatus::Current => (Mark::Good, "current".to_owned()),
-        RolloutStatus::InProgress { waiting_for } => (Mark::Warning, format!("waiting for {waiting_for}")),
-        RolloutStatus::Failed { because } => (Mark::Failure, because.clone()),
-        RolloutStatus::Terminating => (Mark::Warning, "being deleted".to_owned()),
-        RolloutStatus::NotFound => (Mark::Failure, "not found".to_owned()),
+    let said = match &object.status {
+        RolloutStatus::Current => "current".to_owned(),
+        RolloutStatus::InProgress { waiting_for } => format!("waiting for {waiting_for}"),
+        RolloutStatus::Failed { because } => because.clone(),
+        RolloutStatus::Terminating => "being deleted".to_owned(),
+        RolloutStatus::NotFound => "not found".to_owned(),
     };
-    let mut lines = trouble_lines(style, 2, &style.mark(mark), &format!("{}: {said}", object.object), &[]);
+    let mark = style.mark(mark_of(&object.status));
+    let mut lines = trouble_lines(style, 2, &mark, &format!("{}: {said}", object.object), &[]);
     lines.extend(object.troubles.iter().flat_map(|trouble| trouble_lines(style, 6, "", &trouble.what, &trouble.log)));
     lines
+}
+
+fn mark_of(status: &RolloutStatus) -> Mark {
+    match status {
+        RolloutStatus::Current => Mark::Good,
+        RolloutStatus::InProgress { .. } | RolloutStatus::Terminating => Mark::Warning,
+        RolloutStatus::Failed { .. } | RolloutStatus::NotFound => Mark::Failure,
+    }
 }
 
 #[cfg(test)]
@@ -112,8 +125,17 @@ mod tests {
         let verify = VerifyView::new("shop", "shop", "Release shop is healthy.", objects);
         assert_eq!(
             render_verify(&verify, &style, Verbosity::Normal),
-            "✓ Release shop is healthy.\n  current  2: 2 Deployment\n"
+            "✓ Release shop is healthy.\n  current  2 Deployment\n"
         );
+    }
+
+    #[test]
+    fn a_release_on_its_way_has_not_failed() {
+        let style = Style { width: 100, colour: false, unicode: true };
+        let waiting = RolloutStatus::InProgress { waiting_for: "1 of 2 replicas ready".into() };
+        let verify = VerifyView::new("shop", "shop", "1 object is on its way.", vec![view(deployment("web"), waiting)]);
+        let text = render_verify(&verify, &style, Verbosity::Normal);
+        assert!(text.starts_with("! 1 object is on its way.\n"), "{text}");
     }
 
     #[test]

@@ -37,7 +37,9 @@ fn run() -> Vec<Event> {
 }
 
 fn show_all(screen: &Screen) {
-    run().iter().for_each(|event| screen.show(event));
+    for event in &run() {
+        screen.show(event);
+    }
 }
 
 /// What a terminal shows in the end: of each line, what was written after the last rewrite.
@@ -110,6 +112,15 @@ fn quiet_tells_failures_and_the_result() {
 }
 
 #[test]
+fn the_result_is_set_off_from_the_messages_and_stdout_stays_clean() {
+    let (screen, written) = Screen::to_buffers(LOG);
+    screen.show(&Event::Note { what: "so".into() });
+    screen.report(&report(ExitStatus::Done)).expect("a buffer can be written");
+    assert_eq!(written.stderr(), "note: so\n\n");
+    assert!(written.stdout().starts_with("✓ "));
+}
+
+#[test]
 fn json_is_one_document_on_stdout_and_nothing_on_stderr() {
     let (screen, written) = Screen::to_buffers(json(Verbosity::Normal));
     show_all(&screen);
@@ -174,7 +185,8 @@ fn a_reader_that_went_away_is_no_error_and_a_full_disk_is() {
         Screen::writing_to(LOG, false, Box::new(Broken(kind)), Box::new(Broken(kind))).report(&report(ExitStatus::Done))
     };
     assert!(written(io::ErrorKind::BrokenPipe).is_ok());
-    assert_eq!(written(io::ErrorKind::StorageFull).map_err(|error| error.kind()), Err(io::ErrorKind::StorageFull));
+    let lost = written(io::ErrorKind::StorageFull).expect_err("the result is lost");
+    assert_eq!(lost.source.kind(), io::ErrorKind::StorageFull);
 }
 
 #[test]
@@ -193,7 +205,7 @@ fn without_a_terminal_the_plan_is_shown_and_nobody_is_asked() {
 }
 
 #[test]
-fn a_question_is_asked_on_stderr_and_a_refusal_ends_its_line() {
+fn a_question_is_asked_on_stderr_and_the_cursor_leaves_its_line() {
     let (screen, written) = Screen::to_buffers(TERMINAL);
     let (mut reader, mut writer) = io::pipe().expect("a pipe");
     writer.write_all(b"yes\n").expect("room in the pipe");
