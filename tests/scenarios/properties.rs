@@ -123,7 +123,7 @@ fn ensure_well_formed(findings: &[Finding]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_the_facts_say_every_check_answers_once_and_in_order(facts in mutated_facts()) {

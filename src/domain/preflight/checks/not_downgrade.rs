@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 
-use semver::Version;
-
 use crate::domain::facts::Facts;
 use crate::domain::preflight::{Check, Outcome, Waivable, revisions, wording};
+use crate::domain::version::compare_chart_versions;
 
 pub(super) const CHECK: Check =
     Check { id: "not-downgrade", asks: "Is the chart at least as new as the release's?", waivable: Waivable::Yes, run };
@@ -19,18 +18,14 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::skip("versions of two charts do not compare: see `chart-matches`");
     }
     let (old, new) = (&base.chart.version, &facts.chart.metadata.version);
-    let (from, to) = match (parse(old), parse(new)) {
-        (Some(from), Some(to)) => (from, to),
-        (None, _) => return Outcome::could_not_tell(format!("the release's chart version `{old}` is not SemVer")),
-        (_, None) => return Outcome::could_not_tell(format!("the new chart version `{new}` is not SemVer")),
-    };
-    match to.cmp_precedence(&from) {
-        Ordering::Greater => Outcome::pass(format!("{old} -> {new}")),
-        Ordering::Equal => Outcome::pass(format!("{new}: same version, values may differ")),
-        Ordering::Less => Outcome::fail(
+    match compare_chart_versions(new, old) {
+        Some(Ordering::Greater) => Outcome::pass(format!("{old} -> {new}")),
+        Some(Ordering::Equal) => Outcome::pass(format!("{new}: same version, values may differ")),
+        Some(Ordering::Less) => Outcome::fail(
             format!("chart `{}` would go back from {old} to {new}", facts.chart.metadata.name),
             way_back(facts, new),
         ),
+        None => Outcome::could_not_tell(format!("chart versions `{old}` (now) and `{new}` are not both SemVer")),
     }
 }
 
@@ -47,9 +42,4 @@ fn way_back(facts: &Facts, version: &str) -> String {
             wording::helm_command(facts, "history", "")
         ),
     }
-}
-
-/// Helm takes a leading `v` in a chart version, the `semver` crate does not.
-fn parse(version: &str) -> Option<Version> {
-    Version::parse(version.strip_prefix('v').unwrap_or(version)).ok()
 }
