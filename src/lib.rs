@@ -25,5 +25,7 @@
 
 pub mod cli;
 pub mod domain;
-#[cfg(feature = "cluster")]
 pub mod edge;
+#[cfg(feature = "cluster")]
+pub mod flow;
+pub mod postrender;

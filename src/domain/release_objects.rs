@@ -41,7 +41,8 @@ pub fn named_objects(
     if let Some(release) = target {
         for object in manifest::parse(&release.manifest)? {
             let keeps = object.annotation("helm.sh/resource-policy") == Some("keep");
-            let runs_code = runs_code(&object) && !is_declared_harmless(&object);
+            // A Job that does not change is not made again.
+            let runs_code = runs_code(&object) && !is_declared_harmless(&object) && !named.has_unchanged(&object);
             let entry = named.entry(object);
             entry.role.in_target = true;
             entry.role.target_keeps = keeps;
@@ -81,9 +82,17 @@ struct Collected<'a> {
 }
 
 impl Collected<'_> {
-    fn entry(&mut self, manifest: Object) -> &mut NamedObject {
+    fn key(&self, manifest: &Object) -> (String, String, String, String) {
         let ObjectRef { kind, namespace, name, .. } = manifest.reference(Some(self.namespace));
-        let key = (namespace.unwrap_or_default(), manifest.group().to_owned(), kind, name);
+        (namespace.unwrap_or_default(), manifest.group().to_owned(), kind, name)
+    }
+
+    fn has_unchanged(&self, manifest: &Object) -> bool {
+        self.objects.get(&self.key(manifest)).is_some_and(|known| known.manifest.at("/spec") == manifest.at("/spec"))
+    }
+
+    fn entry(&mut self, manifest: Object) -> &mut NamedObject {
+        let key = self.key(&manifest);
         let entry = self
             .objects
             .entry(key)

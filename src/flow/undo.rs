@@ -81,7 +81,7 @@ async fn helm_rollback(
     }
     let (compared, differences) = compare(run, plan).await;
     undone.to_do.extend(differences);
-    undone.to_do.extend(ran.iter().map(|object| data_not_restored(object)));
+    undone.to_do.extend(data_not_restored(&ran));
     undone.note = format!("revision {revision} is deployed again, {compared} objects compared");
     clock.finish(undone.note.clone());
     Ok(undone)
@@ -96,7 +96,7 @@ async fn helm_uninstall(run: &mut Run<'_>, step: &Step, plan: &Plan, traces: &Tr
     if !history.is_empty() {
         let ran = data_effects(run, plan, &history, 0, traces).await;
         helm_step::run_uninstall(run, step, plan).await?;
-        undone.to_do.extend(ran.iter().map(|object| data_not_restored(object)));
+        undone.to_do.extend(data_not_restored(&ran));
     }
     remove_traces(run, traces, &mut undone).await?;
     undone.note = format!("{} is removed", plan.release);
@@ -104,8 +104,12 @@ async fn helm_uninstall(run: &mut Run<'_>, step: &Step, plan: &Plan, traces: &Tr
     Ok(undone)
 }
 
-fn data_not_restored(object: &ObjectRef) -> String {
-    format!("{object} ran, and nobody declared it harmless: what it wrote to data is not brought back")
+/// One sentence that names every hook and Job that ran; nothing if none did.
+fn data_not_restored(ran: &[ObjectRef]) -> Option<String> {
+    (!ran.is_empty()).then(|| {
+        let names: Vec<String> = ran.iter().map(ToString::to_string).collect();
+        format!("what {} wrote to data is not brought back: it ran, and nobody declared it harmless", names.join(", "))
+    })
 }
 
 async fn read_history(run: &Run<'_>, plan: &Plan) -> anyhow::Result<Vec<Revision>> {

@@ -16,6 +16,7 @@ use crate::domain::report::Problem;
 use crate::domain::rollout::{self, RolloutStatus};
 use crate::domain::trouble::{self, PodTrouble};
 use crate::domain::view::{ObjectView, TroubleView};
+use crate::domain::workload;
 use crate::edge::cluster::{LogRequest, Selector};
 
 /// Lines of a failing container's log that are shown.
@@ -105,11 +106,19 @@ impl Watch {
             .filter_map(|(name, live)| Some((name.clone(), live.as_ref().ok()?.clone()?)))
             .collect();
         let mut troubles = self.troubles(session, &workloads).await;
-        let looked = self.objects.iter().zip(live).map(|(watched, live)| {
+        let mut objects = Vec::with_capacity(live.len());
+        for (watched, live) in self.objects.iter().zip(live) {
             let found = troubles.remove(&watched.object).unwrap_or_default();
-            watched.judge(live, found)
-        });
-        Look { objects: looked.collect() }
+            let status = match &live {
+                Ok(Some(claim)) if claim.kind() == "PersistentVolumeClaim" => claim_status(session, claim).await,
+                Ok(Some(live)) => rollout::status(live),
+                Ok(None) => watched.manifest.as_ref().map_or(RolloutStatus::NotFound, rollout::status_of_missing),
+                Err(error) => RolloutStatus::InProgress { waiting_for: format!("an answer: {error}") },
+            };
+            let digest = live.ok().flatten().map(|live| content::digest(&live));
+            objects.push(watched.judge(status, digest, found));
+        }
+        Look { objects }
     }
 
     /// Looks at the workloads' pods alone, and tells new trouble.
@@ -157,7 +166,7 @@ impl Watch {
             let sets = session.cluster.list("apps/v1", "ReplicaSet", Some(namespace), &Selector::default()).await;
             let sets = sets.unwrap_or_default();
             for (name, workload) in workloads.iter().filter(|(name, _)| name.namespace.as_deref() == Some(namespace)) {
-                for pod in trouble::current_pods(workload, &sets, &pods) {
+                for pod in workload::pods_that_count(workload, &pods, &sets, &[]) {
                     let Some(trouble) = trouble::pod_trouble(pod) else { continue };
                     let found = self.found(session, name, pod, trouble).await;
                     all.entry(name.clone()).or_default().push(found);
@@ -202,15 +211,7 @@ impl Found {
 }
 
 impl Watched {
-    fn judge(&self, live: Result<Option<Object>, String>, found: Vec<Found>) -> Looked {
-        let (status, digest) = match &live {
-            Ok(Some(live)) => (rollout::status(live), Some(content::digest(live))),
-            Ok(None) => match &self.manifest {
-                Some(manifest) => (rollout::status_of_missing(manifest), None),
-                None => (RolloutStatus::NotFound, None),
-            },
-            Err(error) => (RolloutStatus::InProgress { waiting_for: format!("an answer: {error}") }, None),
-        };
+    fn judge(&self, status: RolloutStatus, digest: Option<String>, found: Vec<Found>) -> Looked {
         let is_unchanged = digest.is_some() && self.before.as_ref().is_some_and(|before| before.digest == digest);
         let is_excused = is_unchanged && self.was_ailing();
         let by_pod = found.iter().find(|found| found.is_hopeless).map(|found| found.problem(&self.object));
@@ -325,6 +326,29 @@ impl Looked {
         let cause = wording.strip_prefix(&format!("{object}: ")).unwrap_or(&wording).to_owned();
         Problem { object, field: None, cause, remedy: None }
     }
+}
+
+/// A claim whose class binds late stays pending until a pod uses it, and that is no fault.
+async fn claim_status(session: &Session, claim: &Object) -> RolloutStatus {
+    let status = rollout::status(claim);
+    let (RolloutStatus::InProgress { .. }, Some(class)) = (&status, claim.text_at("/spec/storageClassName")) else {
+        return status;
+    };
+    let class = ObjectRef {
+        api_version: "storage.k8s.io/v1".to_owned(),
+        kind: "StorageClass".to_owned(),
+        namespace: None,
+        name: class.to_owned(),
+    };
+    // Without the right to read it, the claim is judged as if it bound at once.
+    let class = session.cluster.read_object(&class).await.ok().flatten();
+    let Ok(pods) = session.cluster.list_pods(claim.namespace().unwrap_or_default()).await else { return status };
+    let is_used = pods.iter().any(|pod| {
+        let volumes = pod.list_at("/spec/volumes").iter();
+        let mut names = volumes.filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str());
+        names.any(|name| name == claim.name())
+    });
+    rollout::status_of_claim(claim, class.as_ref(), is_used)
 }
 
 fn before(plan: &Plan, object: &ObjectRef) -> Option<ObjectBefore> {
