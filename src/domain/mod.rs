@@ -13,4 +13,5 @@ pub mod release;
 pub mod report;
 pub mod rollout;
 pub mod values;
+pub mod version;
 pub mod yaml;
