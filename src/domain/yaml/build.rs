@@ -1,8 +1,9 @@
 //! From parser events to a value: anchors, aliases, merge keys, repeated keys.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle};
+use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span};
 use serde_json::{Map, Value};
 
 use super::scalar::{self, Scalar};
@@ -54,11 +55,32 @@ pub(super) fn first_document(text: &str) -> Result<Reading, Fault> {
         if is_quoted && span.start.line() < span.end.line() {
             quoted.push((span.start.line(), span.end.line()));
         }
+        let event = if ends_without_break(text, &span) { without_last_break(event) } else { event };
         builder.take(event).map_err(|cause| Fault::new(span.start.line(), cause))?;
     }
     let root = builder.root.unwrap_or_else(|| Node::of_scalar(Scalar::Null));
     let value = root.into_value().map_err(|cause| Fault::new(1, cause))?;
     Ok(Reading { value, quoted })
+}
+
+/// Tells whether the event reaches to the end of a text whose last line has content, but no line break.
+fn ends_without_break(text: &str, span: &Span) -> bool {
+    let last_line = text.rsplit(['\n', '\r']).next().unwrap_or_default();
+    span.end.byte_offset() == Some(text.len()) && !last_line.trim_ascii().is_empty()
+}
+
+/// The parser supplies the missing break to a block scalar; go-yaml does not. Helm stores hooks without it.
+fn without_last_break(event: Event<'_>) -> Event<'_> {
+    match event {
+        Event::Scalar(text, style @ (ScalarStyle::Literal | ScalarStyle::Folded), anchor, tag) => {
+            let text = match text {
+                Cow::Borrowed(text) => Cow::Borrowed(text.strip_suffix('\n').unwrap_or(text)),
+                Cow::Owned(text) => Cow::Owned(text.strip_suffix('\n').unwrap_or(&text).to_owned()),
+            };
+            Event::Scalar(text, style, anchor, tag)
+        }
+        other => other,
+    }
 }
 
 /// A finished node and what it costs to copy it.

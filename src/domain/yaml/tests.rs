@@ -169,7 +169,7 @@ fn aliases_that_expand_without_end_are_refused() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let last = format!("*a{}", level - 1);
-        let _ = write!(bomb, "a{level}: &a{level} [{}]\n", vec![last; 10].join(", "));
+        let _ = writeln!(bomb, "a{level}: &a{level} [{}]", vec![last; 10].join(", "));
     }
     assert!(parse_mapping(&bomb).expect_err("a bomb").to_string().contains("aliases"));
     let heavy = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 90].join(", "));
@@ -184,7 +184,7 @@ fn nesting_has_a_limit_even_through_aliases() {
     let mut tower = format!("a0: &a0 {}\n", nested(200));
     for level in 1..5 {
         let inner = format!("{}*a{}{}", "[".repeat(200), level - 1, "]".repeat(200));
-        let _ = write!(tower, "a{level}: &a{level} {inner}\n");
+        let _ = writeln!(tower, "a{level}: &a{level} {inner}");
     }
     assert!(parse_mapping(&tower).expect_err("a tower").to_string().contains("500 levels"));
 }
@@ -196,6 +196,15 @@ fn a_stream_is_cut_at_each_line_that_starts_with_three_dashes() {
         documents(text),
         [(4, json!({"a": 1})), (6, json!({"b": "x\n---\n"})), (10, json!({"c": "it's"})), (11, json!({"d": 4}))]
     );
+}
+
+#[test]
+fn a_block_at_the_end_of_a_text_without_a_line_break_has_none() {
+    assert_eq!(documents("a: |\n  x"), [(1, json!({"a": "x"}))]);
+    assert_eq!(documents("a: >+\n  x\n  y"), [(1, json!({"a": "x y"}))]);
+    assert_eq!(documents("a: |\n  x\n# end"), [(1, json!({"a": "x\n"}))]);
+    assert_eq!(documents("a: |\n  x\n  "), [(1, json!({"a": "x\n"}))]);
+    assert_eq!(documents("a: |\n  x\n---\nb: |\n  y\n"), [(1, json!({"a": "x\n"})), (4, json!({"b": "y\n"}))]);
 }
 
 #[test]
