@@ -242,7 +242,7 @@ fn a_lease_is_kept_alive_until_it_is_stopped_or_lost() {
         let alive = KeepAlive::start(&cluster, held);
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         bed.kubectl(&["delete", "lease", "-n", here, "csghub-shop"]);
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(*alive.tenure().borrow(), Tenure::Held, "a removed Lease is written again");
         let held = alive.stop().await.expect("the Lease");
         assert!(held.state().renewed_at > first);

@@ -2,7 +2,15 @@
 //!
 //! Include it with `#[path = "../support/mod.rs"] mod support;`. Kubernetes is reached through the bed's own kubectl, so that what
 //! is tested is not also what tests.
-#![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::missing_panics_doc)]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::missing_panics_doc
+)]
 
 pub mod audit;
 pub mod bed;
