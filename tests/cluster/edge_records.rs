@@ -206,8 +206,8 @@ fn a_lease_has_one_holder_and_is_released_by_nobody_else() {
         assert!(mine.state().renewed_at > state.renewed_at);
 
         // What bob saw is old by now: no reason to take over.
-        let stale = cluster.take_over_lease(here, "shop", &state, "bob", duration).await.expect("an answer");
-        assert!(matches!(stale, Acquisition::HeldBy(_)), "{stale:?}");
+        let too_late = cluster.take_over_lease(here, "shop", &state, "bob", duration).await.expect("an answer");
+        assert!(matches!(too_late, Acquisition::HeldBy(_)), "{too_late:?}");
         let seen = cluster.read_lease(here, "shop").await.expect("an answer").expect("there");
         let Acquisition::Acquired(bobs) =
             cluster.take_over_lease(here, "shop", &seen, "bob", duration).await.expect("an answer")
