@@ -146,6 +146,11 @@ fn a_wrong_token_and_a_wrong_certificate_are_told_apart() {
     assert_eq!(error.class(), ErrorClass::Unauthorized, "{error:?}");
 
     let mut wrong = options(&bed.kubeconfig);
+    let plain = std::env::var("CSGHUB_BED_SERVER").expect("set with the bed").replace("https://", "http://");
+    wrong.api_server = Some(plain);
+    assert!(run(Cluster::connect(&wrong)).is_err(), "the server wants TLS");
+
+    let mut wrong = options(&bed.kubeconfig);
     wrong.tls_server_name = Some("another.example".into());
     let error = run(Cluster::connect(&wrong)).err().expect("not its name");
     assert_eq!(error.class(), ErrorClass::Unreachable, "{error:?}");

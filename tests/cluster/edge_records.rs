@@ -206,8 +206,8 @@ fn a_lease_has_one_holder_and_is_released_by_nobody_else() {
         assert!(mine.state().renewed_at > state.renewed_at);
 
         // What bob saw is old by now: no reason to take over.
-        let stale = cluster.take_over_lease(here, "shop", &state, "bob", duration).await.expect("an answer");
-        assert!(matches!(stale, Acquisition::HeldBy(_)), "{stale:?}");
+        let too_late = cluster.take_over_lease(here, "shop", &state, "bob", duration).await.expect("an answer");
+        assert!(matches!(too_late, Acquisition::HeldBy(_)), "{too_late:?}");
         let seen = cluster.read_lease(here, "shop").await.expect("an answer").expect("there");
         let Acquisition::Acquired(bobs) =
             cluster.take_over_lease(here, "shop", &seen, "bob", duration).await.expect("an answer")
@@ -242,7 +242,7 @@ fn a_lease_is_kept_alive_until_it_is_stopped_or_lost() {
         let alive = KeepAlive::start(&cluster, held);
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         bed.kubectl(&["delete", "lease", "-n", here, "csghub-shop"]);
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(*alive.tenure().borrow(), Tenure::Held, "a removed Lease is written again");
         let held = alive.stop().await.expect("the Lease");
         assert!(held.state().renewed_at > first);

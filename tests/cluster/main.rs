@@ -4,5 +4,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bed;
 mod edge;
 mod edge_records;

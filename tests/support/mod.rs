@@ -4,6 +4,7 @@
 //! is tested is not also what tests.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     clippy::expect_used,
     clippy::panic,

@@ -24,8 +24,8 @@ const LINE: &str = "{{range .items}}{{.kind}} {{or .metadata.namespace \"-\"}} {
 impl Snapshot {
     /// Takes one of the whole cluster. Only on a bed of one's own: other tests change things all the time.
     pub fn of_cluster(bed: &Bed) -> Self {
-        let mut objects = Self::read(bed, "-A", &Self::kinds(bed, None));
-        let leases = Self::read(bed, "-A", "leases.coordination.k8s.io");
+        let mut objects = Self::read(bed, "-A", None, "");
+        let leases = Self::read_kinds(bed, "-A", "leases.coordination.k8s.io").expect("every server has Leases");
         let of_components = ["Lease kube-node-lease ", "Lease kube-system "];
         objects.extend(leases.into_iter().filter(|(name, _)| !of_components.iter().any(|own| name.starts_with(own))));
         Self(objects)
@@ -33,8 +33,8 @@ impl Snapshot {
 
     /// Takes one of a namespace: what a test that shares its bed can compare.
     pub fn of_namespace(bed: &Bed, namespace: &str) -> Self {
-        let kinds = format!("{},leases.coordination.k8s.io", Self::kinds(bed, Some("--namespaced")));
-        Self(Self::read(bed, &format!("--namespace={namespace}"), &kinds))
+        let scope = format!("--namespace={namespace}");
+        Self(Self::read(bed, &scope, Some("--namespaced"), ",leases.coordination.k8s.io"))
     }
 
     /// Returns what is new, gone or changed in `later`, one line each; empty if nothing is.
@@ -58,16 +58,29 @@ impl Snapshot {
         self.0.keys().map(String::as_str)
     }
 
-    fn kinds(bed: &Bed, scope: Option<&str>) -> String {
-        let mut arguments = vec!["api-resources", "--verbs=list", "-o", "name", "--cached=false"];
-        arguments.extend(scope);
-        let listed = bed.kubectl(&arguments);
-        listed.lines().filter(|kind| !RESTLESS.contains(kind)).collect::<Vec<_>>().join(",")
+    /// Lists all kinds and their objects; again if another test removed a kind in between.
+    fn read(bed: &Bed, scope: &str, of_scope: Option<&str>, further: &str) -> BTreeMap<String, String> {
+        let mut complaint = String::new();
+        for _ in 0..10 {
+            let mut arguments = vec!["api-resources", "--verbs=list", "-o", "name", "--cached=false"];
+            arguments.extend(of_scope);
+            let listed = bed.kubectl(&arguments);
+            let kinds = listed.lines().filter(|kind| !RESTLESS.contains(kind)).collect::<Vec<_>>().join(",");
+            match Self::read_kinds(bed, scope, &format!("{kinds}{further}")) {
+                Ok(objects) => return objects,
+                Err(text) => complaint = text,
+            }
+        }
+        panic!("no snapshot: {complaint}");
     }
 
-    fn read(bed: &Bed, scope: &str, kinds: &str) -> BTreeMap<String, String> {
-        let template = format!("go-template={LINE}");
-        let listed = bed.kubectl(&["get", kinds, scope, "-o", &template]);
-        listed.lines().filter_map(|line| line.split_once('\t')).map(|(name, at)| (name.into(), at.into())).collect()
+    fn read_kinds(bed: &Bed, scope: &str, kinds: &str) -> Result<BTreeMap<String, String>, String> {
+        let output = bed.try_kubectl(&["get", kinds, scope, "-o", &format!("go-template={LINE}")], None);
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let listed = String::from_utf8_lossy(&output.stdout);
+        let lines = listed.lines().filter_map(|line| line.split_once('\t'));
+        Ok(lines.map(|(name, version)| (name.to_owned(), version.to_owned())).collect())
     }
 }

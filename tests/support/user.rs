@@ -1,5 +1,6 @@
 //! Users of the bed, one a test: they may do nothing until the test grants it, and the audit log can be filtered by them.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ pub struct BedUser<'a> {
     bed: &'a Bed,
     claim: PathBuf,
     folder: tempfile::TempDir,
-    grants: std::cell::RefCell<Vec<(String, String)>>,
+    grants: RefCell<Vec<(String, String)>>,
     audit_from: u64,
     /// Such as `bed-user-07`.
     pub name: String,
@@ -58,7 +59,7 @@ impl Bed {
         config["current-context"] = json!("bed");
         fs::write(&kubeconfig, config.to_string()).expect("written");
         let audit_from = fs::metadata(&self.audit).map_or(0, |found| found.len());
-        BedUser { bed: self, claim, folder, grants: Default::default(), audit_from, name, token, kubeconfig }
+        BedUser { bed: self, claim, folder, grants: RefCell::default(), audit_from, name, token, kubeconfig }
     }
 }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::legacy;
-use kube::config::KubeconfigError;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -19,18 +18,18 @@ const LONGEST_MESSAGE: usize = 1_500;
 #[derive(Debug, Clone, Error)]
 pub enum ClusterError {
     /// There is no kubeconfig, and this is no pod either.
-    #[error("no kubeconfig: {} not there, and this process does not run in a pod", list_files(.looked_at))]
+    #[error("there is no kubeconfig at {}, and this process does not run in a pod", list_files(.looked_at))]
     NoKubeconfig {
         /// The files that were looked for.
         looked_at: Vec<PathBuf>,
     },
     /// A kubeconfig is there and cannot be used.
-    #[error("cannot read kubeconfig {}", .file.display())]
+    #[error("cannot read kubeconfig {}: {because}", .file.display())]
     UnreadableKubeconfig {
         /// Which.
         file: PathBuf,
-        /// The cause.
-        source: Arc<KubeconfigError>,
+        /// The cause, in one line: the parser's own message quotes the file, tokens included.
+        because: String,
     },
     /// No context was asked for, and the kubeconfig names no current one.
     #[error("no context: {} sets no `current-context`", list_files(.files))]
@@ -72,7 +71,7 @@ pub enum ClusterError {
     #[error("cannot prepare the connection to {endpoint}")]
     Unprepared {
         /// Server and context.
-        endpoint: Endpoint,
+        endpoint: Arc<Endpoint>,
         /// The cause.
         source: Arc<kube::Error>,
     },
@@ -85,7 +84,7 @@ pub enum ClusterError {
         what: String,
         /// What the server said.
         #[source]
-        answer: Refusal,
+        answer: Box<Refusal>,
     },
     /// No answer came.
     #[error("cannot {doing} {what}: no answer from {endpoint}")]
@@ -95,7 +94,7 @@ pub enum ClusterError {
         /// The object, such as `Secret shop/db`.
         what: String,
         /// Server and context.
-        endpoint: Endpoint,
+        endpoint: Arc<Endpoint>,
         /// How the connection failed.
         #[source]
         broken: Broken,
@@ -352,35 +351,43 @@ fn shorten(text: &str) -> String {
 pub enum Broken {
     /// No connection, or no agreement on TLS: the server did not see the request.
     #[error("the connection could not be made")]
-    NeverSent(#[source] Arc<kube::Error>),
+    NeverSent(#[source] Cause),
     /// The connection broke; the server may have seen the request.
     #[error("the connection broke")]
-    Lost(#[source] Arc<kube::Error>),
+    Lost(#[source] Cause),
     /// The server may have seen the request.
     #[error("nothing came within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// A credential plugin or an identity provider failed; nothing was sent.
     #[error("no credentials could be had")]
-    Credentials(#[source] Arc<kube::Error>),
+    Credentials(#[source] Cause),
 }
+
+/// An error of the layers below.
+pub type Cause = Arc<dyn Error + Send + Sync>;
 
 impl Broken {
     /// Returns how a request failed that kube could not deliver.
     pub(super) fn classify(error: kube::Error) -> Self {
-        if matches!(error, kube::Error::Auth(_)) || finds::<kube::client::AuthError>(&error).is_some() {
-            return Self::Credentials(Arc::new(error));
+        // kube's own wrapping repeats what it wraps.
+        let cause: Cause = match error {
+            kube::Error::Service(cause) => Arc::from(cause),
+            error => Arc::new(error),
+        };
+        if finds::<kube::client::AuthError>(cause.as_ref()).is_some() {
+            Self::Credentials(cause)
+        } else if finds::<legacy::Error>(cause.as_ref()).is_some_and(legacy::Error::is_connect) {
+            Self::NeverSent(cause)
+        } else {
+            Self::Lost(cause)
         }
-        if finds::<legacy::Error>(&error).is_some_and(legacy::Error::is_connect) {
-            return Self::NeverSent(Arc::new(error));
-        }
-        Self::Lost(Arc::new(error))
     }
 
     /// Tells whether the same request may fare better a moment later, on a server that answered before.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Lost(_) => true,
-            Self::NeverSent(error) => finds::<io::Error>(error.as_ref()).is_some_and(|cause| {
+            Self::NeverSent(cause) => finds::<io::Error>(cause.as_ref()).is_some_and(|cause| {
                 use io::ErrorKind as Kind;
                 // A failed TLS handshake arrives as `InvalidData` or `Other` and would fail again.
                 matches!(
@@ -423,7 +430,11 @@ mod tests {
     use super::*;
 
     fn refused(code: u16) -> ClusterError {
-        ClusterError::Refused { doing: "read", what: "Secret shop/db".into(), answer: Refusal::parse(code, None, b"") }
+        ClusterError::Refused {
+            doing: "read",
+            what: "Secret shop/db".into(),
+            answer: Box::new(Refusal::parse(code, None, b"")),
+        }
     }
 
     #[test]
@@ -470,10 +481,10 @@ mod tests {
         let unanswered = |broken: Broken| ClusterError::Unanswered {
             doing: "write",
             what: "Secret shop/db".into(),
-            endpoint: Endpoint { url: "https://one".into(), origin: "context `a` of f".into() },
+            endpoint: Arc::new(Endpoint { url: "https://one".into(), origin: "context `a` of f".into() }),
             broken,
         };
-        let cause = || Arc::new(kube::Error::TlsRequired);
+        let cause = || Arc::new(kube::Error::TlsRequired) as Cause;
         assert!(unanswered(Broken::TimedOut(Duration::from_secs(1))).is_outcome_unknown());
         assert!(unanswered(Broken::Lost(cause())).is_outcome_unknown());
         assert!(!unanswered(Broken::NeverSent(cause())).is_outcome_unknown());

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn object(labels: serde_json::Value, data: serde_json::Value) -> Object {
+    fn object(labels: &serde_json::Value, data: &serde_json::Value) -> Object {
         Object::new(json!({"apiVersion": "v1", "kind": "Secret", "data": data,
             "metadata": {"name": "sh.helm.release.v1.shop.v7", "namespace": "prod", "labels": labels, "resourceVersion": "42"}}))
         .expect("an object")
@@ -89,23 +89,24 @@ mod tests {
     #[test]
     fn a_secret_has_one_layer_of_base64_more_than_a_config_map() {
         let of_secret =
-            parse_record(&object(json!({"version": "7"}), json!({"release": "SDRzSQ=="})), HelmDriver::Secret);
+            parse_record(&object(&json!({"version": "7"}), &json!({"release": "SDRzSQ=="})), HelmDriver::Secret);
         assert_eq!(of_secret.expect("a record").data, b"H4sI");
-        let of_map = parse_record(&object(json!({"version": "7"}), json!({"release": "H4sI"})), HelmDriver::Configmap);
+        let of_map =
+            parse_record(&object(&json!({"version": "7"}), &json!({"release": "H4sI"})), HelmDriver::Configmap);
         assert_eq!(of_map.expect("a record").data, b"H4sI");
     }
 
     #[test]
     fn the_revision_is_in_the_label_or_in_the_name() {
         let data = json!({"release": "SDRzSQ=="});
-        let labelled = parse_record(&object(json!({"version": "9"}), data.clone()), HelmDriver::Secret);
+        let labelled = parse_record(&object(&json!({"version": "9"}), &data), HelmDriver::Secret);
         assert_eq!(labelled.expect("a record").revision, 9);
-        assert_eq!(parse_record(&object(json!({}), data), HelmDriver::Secret).expect("a record").revision, 7);
+        assert_eq!(parse_record(&object(&json!({}), &data), HelmDriver::Secret).expect("a record").revision, 7);
     }
 
     #[test]
     fn a_record_without_data_is_named() {
-        let error = parse_record(&object(json!({}), json!({})), HelmDriver::Secret).expect_err("no data");
+        let error = parse_record(&object(&json!({}), &json!({})), HelmDriver::Secret).expect_err("no data");
         assert!(error.to_string().contains("Secret prod/sh.helm.release.v1.shop.v7"), "{error}");
     }
 }

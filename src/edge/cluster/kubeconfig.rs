@@ -3,9 +3,9 @@
 //! Source of the rules: client-go `tools/clientcmd` `loader.go`, `client_config.go`, `overrides.go`.
 
 use std::env;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -52,8 +52,14 @@ fn read_kubeconfigs(options: &ClusterOptions) -> Result<(Vec<PathBuf>, Kubeconfi
     let files = options.kubeconfig_files();
     let mut merged = Kubeconfig::default();
     for file in &files {
-        let unreadable =
-            |error: KubeconfigError| ClusterError::UnreadableKubeconfig { file: file.clone(), source: Arc::new(error) };
+        let unreadable = |error: KubeconfigError| {
+            let text = match error {
+                KubeconfigError::ReadConfig(cause, _) => cause.to_string(),
+                error => error.to_string(),
+            };
+            let because = text.lines().next().unwrap_or_default().to_owned();
+            ClusterError::UnreadableKubeconfig { file: file.clone(), because }
+        };
         match Kubeconfig::read_from(file) {
             Ok(mut read) => {
                 // `kubectl config view` and others write the key with nothing in it: that sets no context.
@@ -229,6 +235,12 @@ fn override_user(user: &mut AuthInfo, options: &ClusterOptions) {
     if has_empty_token(user) {
         user.token = None;
     }
+    // client-go trims the file, kube does not. Files that are rotated are written by machines, without the line break.
+    let written =
+        user.token_file.as_ref().filter(|_| user.token.is_none()).and_then(|file| fs::read_to_string(file).ok());
+    if let Some(token) = written.filter(|token| token.trim() != token) {
+        user.token = Some(token.trim().to_owned().into());
+    }
 }
 
 /// Tells whether the user has a `token:` with nothing in it, as tools leave behind: it would hide every other credential.
@@ -260,7 +272,7 @@ fn read_certificates_of(file: &Path) -> Result<Vec<Vec<u8>>, ClusterError> {
         value: file.display().to_string(),
         because,
     };
-    let pem = std::fs::read(file).map_err(|error| bad(error.to_string()))?;
+    let pem = fs::read(file).map_err(|error| bad(error.to_string()))?;
     parse_certificates(&pem).map_err(bad)
 }
 
@@ -277,7 +289,6 @@ fn parse_certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 mod tests {
     use super::*;
     use std::ffi::OsString;
-    use std::fs;
 
     const ONE: &str = "
 apiVersion: v1
@@ -364,9 +375,21 @@ users:
     }
 
     #[test]
-    fn a_file_that_is_no_kubeconfig_is_named() {
-        let (_folder, options) = folder_of(&[("broken", "{clusters: [")]);
-        assert!(matches!(error(&options), ClusterError::UnreadableKubeconfig { .. }));
+    fn a_file_that_is_no_kubeconfig_is_named_but_not_quoted() {
+        let (_folder, options) = folder_of(&[("broken", "users:\n- name: a\n  user: {token: s3cr3t}\nclusters: 7\n")]);
+        let error = error(&options);
+        assert!(matches!(error, ClusterError::UnreadableKubeconfig { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error}");
+    }
+
+    #[test]
+    fn a_token_file_may_end_with_a_line_break() {
+        let (folder, mut options) = folder_of(&[("one", ONE)]);
+        fs::write(folder.path().join("token"), "abc\n").expect("written");
+        fs::write(folder.path().join("one"), ONE.replace("token: first", "tokenFile: token")).expect("written");
+        options.context = Some("prod".into());
+        let user = serde_json::to_value(settings(&options).config.auth_info).expect("JSON");
+        assert_eq!(user["token"], "abc");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::domain::object::{Object, ObjectRef};
 /// A Lease is expired after this many of its durations.
 const EXPIRED_AFTER: u32 = 3;
 /// The clocks of two machines may differ by this much, and then some: time is no proof without it.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
 /// Repetitions of one write.
 const MOST_WRITES: u32 = 4;
 
@@ -229,10 +229,8 @@ impl Cluster {
                 "preconditions": {"uid": state.uid, "resourceVersion": state.resource_version},
             });
             let path = lease_kind().object_path(Some(&held.namespace), &name.name);
-            let error = match self.inner.transport.send(&Call::delete(name.to_string(), path, options)).await {
-                Ok(_) => return Ok(true),
-                Err(error) => error,
-            };
+            let call = Call::delete(name.to_string(), path, options);
+            let Err(error) = self.inner.transport.send(&call).await else { return Ok(true) };
             match error.class() {
                 ErrorClass::NotFound => return Ok(false),
                 ErrorClass::Conflict if attempt < MOST_WRITES => attempt += 1,

@@ -25,7 +25,7 @@ mod transport;
 mod way_out;
 
 pub use discovery::ResolvedKind;
-pub use error::{Broken, ClusterError, Endpoint, ErrorClass, Refusal};
+pub use error::{Broken, Cause, ClusterError, Endpoint, ErrorClass, Refusal};
 pub use helm_storage::ReleaseRecord;
 pub use keep_alive::{KeepAlive, Tenure};
 pub use lease::{Acquisition, HeldLease, LeaseState, Observation, Renewal, is_expired};
@@ -82,7 +82,7 @@ impl Cluster {
     /// [`ErrorClass::Unauthorized`] where the server cannot be reached or does not know the user.
     pub async fn connect(options: &ClusterOptions) -> Result<Self, ClusterError> {
         let settings = kubeconfig::read_settings(options)?;
-        let endpoint = settings.endpoint;
+        let endpoint = Arc::new(settings.endpoint);
         let namespace = settings.config.default_namespace.clone();
         let config = settings.config;
         // A credential plugin runs here, and may wait for a person.
@@ -104,9 +104,10 @@ impl Cluster {
             }),
         };
         match cluster.server_version().await {
-            Err(error) if matches!(error.class(), ErrorClass::Unreachable | ErrorClass::Unauthorized) => Err(error),
+            Ok(_) => Ok(cluster),
             // Some servers tell their version to few; the connection is proven all the same.
-            Ok(_) | Err(_) => Ok(cluster),
+            Err(error) if matches!(error.class(), ErrorClass::Forbidden | ErrorClass::NotFound) => Ok(cluster),
+            Err(error) => Err(error),
         }
     }
 

@@ -219,10 +219,7 @@ impl Cluster {
             "preconditions": {"uid": uid},
         });
         let call = Call::delete(object.to_string(), object_path(&kind, object, "delete")?, options);
-        let error = match self.inner.transport.send(&call).await {
-            Ok(_) => return Ok(Deleted::Deleted),
-            Err(error) => error,
-        };
+        let Err(error) = self.inner.transport.send(&call).await else { return Ok(Deleted::Deleted) };
         match error.class() {
             ErrorClass::NotFound => Ok(Deleted::AlreadyGone),
             ErrorClass::Conflict => match self.read_object(object).await? {

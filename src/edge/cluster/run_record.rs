@@ -323,10 +323,8 @@ impl Cluster {
         release: Option<&str>,
         part: RecordPart,
     ) -> Result<Vec<RunRecord>, ClusterError> {
-        let mut labels = format!("app.kubernetes.io/managed-by={FIELD_MANAGER},{PART_LABEL}={}", part.word());
-        if let Some(release) = release {
-            labels.push_str(&format!(",{RELEASE_LABEL}={release}"));
-        }
+        let of_release = release.map(|release| format!(",{RELEASE_LABEL}={release}")).unwrap_or_default();
+        let labels = format!("app.kubernetes.io/managed-by={FIELD_MANAGER},{PART_LABEL}={}{of_release}", part.word());
         let selector = Selector { labels: Some(labels), fields: None };
         let found = self.list("v1", "Secret", Some(namespace), &selector).await?;
         let mut records = found.iter().map(parse_record).collect::<Result<Vec<_>, _>>()?;
@@ -399,8 +397,8 @@ fn pack(content: &[u8]) -> (&'static str, Vec<u8>) {
     if content.len() <= PACK_FROM {
         return ("plain", content.to_vec());
     }
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    match packer.write_all(content).and_then(|()| packer.finish()) {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    match gzip.write_all(content).and_then(|()| gzip.finish()) {
         Ok(packed) => ("gzip", packed),
         // Writing to memory does not fail; the size then speaks for itself.
         Err(_) => ("plain", content.to_vec()),

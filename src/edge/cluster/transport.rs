@@ -1,5 +1,6 @@
 //! One request to the API server and its answer: time limits, repetitions, errors that say what was being done.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,7 @@ impl Call {
 /// The way to one API server.
 pub(super) struct Transport {
     pub(super) client: kube::Client,
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoint: Arc<Endpoint>,
     /// A server that never answered is more likely wrong than busy: connecting is then not repeated.
     pub(super) has_answered: AtomicBool,
 }
@@ -145,7 +146,7 @@ impl Transport {
         Err(ClusterError::Refused {
             doing: call.doing,
             what: call.what.clone(),
-            answer: Refusal::parse(head.status.as_u16(), retry_after, &body),
+            answer: Box::new(Refusal::parse(head.status.as_u16(), retry_after, &body)),
         })
     }
 }
@@ -212,14 +213,17 @@ pub(super) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn refused(code: u16, retry_after: Option<u64>) -> ClusterError {
-        ClusterError::Refused { doing: "read", what: "x".into(), answer: Refusal::parse(code, retry_after, b"") }
+        ClusterError::Refused {
+            doing: "read",
+            what: "x".into(),
+            answer: Box::new(Refusal::parse(code, retry_after, b"")),
+        }
     }
 
     fn unanswered(broken: Broken) -> ClusterError {
-        let endpoint = Endpoint { url: "https://one".into(), origin: "test".into() };
+        let endpoint = Arc::new(Endpoint { url: "https://one".into(), origin: "test".into() });
         ClusterError::Unanswered { doing: "read", what: "x".into(), endpoint, broken }
     }
 
