@@ -123,7 +123,7 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
     let matches = Cli::command().try_get_matches_from(args)?;
     let cli = Cli::from_arg_matches(&matches)?;
     let options = cli.shared.options();
-    let fail = |failure| Ended::Failure { failure, options: options.clone() };
+    let fail = |failure| Ended::Failure { failure, options };
     match cli.command {
         #[cfg(feature = "cluster")]
         Command::Upgrade(_) | Command::Plan(_) | Command::Preflight(_) => {

@@ -92,7 +92,7 @@ pub(super) fn asker<'a>(
         match screen.confirm(View::Plan(&view), "Go on?", &interrupted) {
             Answer::Yes => Consent::Yes,
             Answer::NoTerminal => Consent::NobodyThere,
-            _ => Consent::No,
+            Answer::No => Consent::No,
         }
     }
 }

@@ -255,13 +255,13 @@ pub(super) fn register_secrets(session: &Session, current: Option<&Release>, tar
 
 /// Reads every object, and names it as the server knows it.
 async fn read_objects(session: &Session, named: Vec<NamedObject>) -> Vec<(ObjectFacts, Option<ResourceOfObject>)> {
-    let mut resolved: Vec<(ObjectRef, ObjectRole, Object, Option<ResourceOfObject>)> = Vec::new();
+    let mut resolved: Vec<(ObjectRef, ObjectRole, Option<ResourceOfObject>)> = Vec::new();
     for NamedObject { manifest, mut role } in named {
         if role.target_hook.as_ref().is_some_and(|hook| !runs_in_upgrade(&hook.events)) {
             role.target_hook = None;
         }
         let (object, resource) = resolve(session, &manifest).await;
-        resolved.push((object, role, manifest, resource));
+        resolved.push((object, role, resource));
     }
     let references: Vec<ObjectRef> = resolved.iter().map(|(object, ..)| object.clone()).collect();
     let live = session.cluster.read_objects(&references).await;
@@ -269,20 +269,15 @@ async fn read_objects(session: &Session, named: Vec<NamedObject>) -> Vec<(Object
     resolved
         .into_iter()
         .zip(live)
-        .map(|((object, role, manifest, resource), (_, live))| {
+        .map(|((object, role, resource), (_, live))| {
             let live = match live {
-                Ok(live) => {
-                    live.iter().for_each(|live| masker.add_object(live));
-                    Answer::Known(live.as_ref().map(|live| live_facts(live)))
+                Ok(Some(live)) => {
+                    masker.add_object(&live);
+                    Answer::Known(Some(live_facts(&live)))
                 }
+                Ok(None) => Answer::Known(None),
                 Err(error) => Answer::CouldNotTell { because: one_line(&error.into()) },
             };
-            let live = match live {
-                // A Job that its TTL removed is where it should be: absent, and current.
-                Answer::Known(None) => Answer::Known(None),
-                other => other,
-            };
-            let _ = &manifest;
             (ObjectFacts { object, role, live }, resource)
         })
         .collect()

@@ -101,8 +101,11 @@ async fn describe(
     rows.push(("run".to_owned(), format!("{}, {}", header.run_id, state.word())));
     if let Some(plan) = journal.plan() {
         rows.push(("plan".to_owned(), plan.title.clone()));
-        for (index, step) in plan.steps.iter().enumerate() {
-            rows.push((step.id.clone(), format!("{}: {}", step_state(state, index), explain::action(&step.action))));
+        for step in &plan.steps {
+            rows.push((
+                step.id.clone(),
+                format!("{}: {}", step_state(journal, &step.id), explain::action(&step.action)),
+            ));
         }
     }
     if let Some(failure) = journal.failure() {
@@ -135,18 +138,16 @@ async fn describe(
     Ok(())
 }
 
-fn step_state(state: &RunState, index: usize) -> &'static str {
-    match state {
-        RunState::Empty => "not begun",
-        RunState::Ready { done } if index < *done => "done",
-        RunState::Stepping { step } if index < *step => "done",
-        RunState::Stepping { step } if index == *step => "begun, its end is not known",
-        RunState::Unwinding { left } if index < *left => "to be undone",
-        RunState::Undoing { step } | RunState::Stuck { step } if index < *step => "to be undone",
-        RunState::Undoing { step } if index == *step => "being undone",
-        RunState::Stuck { step } if index == *step => "could not be undone",
-        RunState::Unwinding { .. } | RunState::Undoing { .. } | RunState::Stuck { .. } => "undone, or never begun",
-        RunState::Finished { .. } => "over",
-        RunState::Ready { .. } | RunState::Stepping { .. } => "not begun",
-    }
+/// Returns how far a step is, by the newest entry that speaks of it.
+fn step_state(journal: &Journal, id: &str) -> &'static str {
+    let newest = journal.entries().iter().rev().find_map(|entry| match &entry.record {
+        Record::StepStarted { step } if step == id => Some("begun, its end is not known"),
+        Record::StepSucceeded { step, .. } if step == id => Some("done"),
+        Record::StepFailed { step, .. } if step == id => Some("failed"),
+        Record::UndoStarted { step } if step == id => Some("being undone"),
+        Record::UndoSucceeded { step, .. } if step == id => Some("undone"),
+        Record::UndoFailed { step, .. } if step == id => Some("could not be undone"),
+        _ => None,
+    });
+    newest.unwrap_or("not begun")
 }

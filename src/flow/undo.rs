@@ -23,13 +23,13 @@ use crate::edge::cluster::{Deleted, Gone, Propagation};
 const SETTLE_SECS: u64 = 600;
 
 /// How long an object that the undo deletes may take to go.
-const DELETE_PATIENCE: Duration = Duration::from_secs(60);
+const DELETE_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Reverses `step`.
 ///
 /// # Errors
 /// The way back failed: a person is needed. What had been reversed stays reversed, and trying again is safe.
-pub async fn undo(run: &mut Run<'_>, step: &Step, plan: &Plan) -> anyhow::Result<Undone> {
+pub(super) async fn undo(run: &mut Run<'_>, step: &Step, plan: &Plan) -> anyhow::Result<Undone> {
     match &step.undo {
         Undo::NotNeeded => Ok(Undone { note: "nothing to undo".to_owned(), ..Undone::default() }),
         Undo::Impossible { because } => bail!("step {} cannot be undone: {because}", step.id),
