@@ -12,6 +12,8 @@ pub mod preflight;
 pub mod release;
 pub mod report;
 pub mod rollout;
+pub mod trouble;
 pub mod values;
 pub mod version;
+pub mod workload;
 pub mod yaml;
