@@ -330,6 +330,7 @@ proptest! {
     fn block_style_is_read_back(value in json_values()) {
         let mut text = "a:".to_owned();
         write_block(&value, 2, &mut text);
+        text.push('\n');
         prop_assert_eq!(parse_mapping(&text).map(Value::Object), Ok(json!({"a": value})), "{}", text);
     }
 
