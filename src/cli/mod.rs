@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::domain::report::ExitStatus;
-use crate::edge::terminal::{ColourChoice, Format, Options, Screen, Surroundings, Verbosity};
+#[cfg(feature = "cluster")]
+use crate::edge::terminal::{ColourChoice, Format, Surroundings, Verbosity};
+use crate::edge::terminal::{Options, Screen};
 
 #[cfg(feature = "cluster")]
 mod arguments;

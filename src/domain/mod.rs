@@ -23,5 +23,6 @@ pub mod rollout;
 pub mod trouble;
 pub mod values;
 pub mod version;
+pub mod view;
 pub mod workload;
 pub mod yaml;
