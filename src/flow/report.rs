@@ -34,6 +34,7 @@ fn without_run(prepared: &Prepared, exit: ExitStatus, headline: String) -> RunRe
         problems: Vec::new(),
         left_behind: Vec::new(),
         to_do: Vec::new(),
+        is_open: false,
         evidence: None,
         findings: prepared.findings.clone(),
     }
@@ -72,6 +73,7 @@ pub async fn end(run: Run<'_>, ended: anyhow::Result<()>, findings: Vec<Finding>
         problems,
         left_behind,
         to_do,
+        is_open: !is_closed,
         evidence,
         findings,
     };

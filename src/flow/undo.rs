@@ -180,7 +180,7 @@ async fn remove_traces(run: &Run<'_>, traces: &Traces<'_>, undone: &mut Undone) 
                 if let Gone::StillThere { finalizers, .. } = gone.with_context(|| format!("remove {object}"))? {
                     undone.to_do.push(format!("{object} is being deleted and still there ({})", finalizers.join(", ")));
                 }
-                let because = "a hook object of the failed revision; Helm leaves it behind".to_owned();
+                let because = "made by hooks of the failed revision; Helm leaves such objects behind".to_owned();
                 undone.left_behind.push(LeftBehind { object, fate: Fate::Removed, because });
             }
             Deleted::AlreadyGone => {}
@@ -191,7 +191,7 @@ async fn remove_traces(run: &Run<'_>, traces: &Traces<'_>, undone: &mut Undone) 
     }
     for (object, live) in cluster.read_objects(traces.keep).await {
         if let Ok(Some(_)) = live {
-            let because = "new since the upgrade, kept by its policy `helm.sh/resource-policy`".to_owned();
+            let because = "new since the upgrade, kept by policy (`helm.sh/resource-policy`)".to_owned();
             undone.left_behind.push(LeftBehind { object, fate: Fate::Kept, because });
         }
     }
