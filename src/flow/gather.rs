@@ -66,7 +66,12 @@ pub fn deployed(history: &[Revision]) -> Option<&Release> {
 /// # Errors
 /// The chart cannot be had, Helm's storage cannot be read: without them there is nothing to decide on. All else that
 /// cannot be read is a fact of its own ([`Answer::CouldNotTell`]).
-pub async fn gather(session: &Session, inputs: &Inputs, folder: &RunFolder) -> Result<Gathered, Failure> {
+pub async fn gather(
+    session: &Session,
+    inputs: &Inputs,
+    folder: &RunFolder,
+    is_read_only: bool,
+) -> Result<Gathered, Failure> {
     let clock = session.stage(Stage::Gather, "read release, chart and cluster");
     let release = &inputs.args.release;
     clock.progress("Helm's records");
@@ -89,6 +94,7 @@ pub async fn gather(session: &Session, inputs: &Inputs, folder: &RunFolder) -> R
         release: release.clone(),
         namespace: session.namespace.clone(),
         install: inputs.args.installs(),
+        is_read_only,
         helm: HelmFacts {
             version: session.helm_version.to_string(),
             driver: session.driver,
@@ -138,6 +144,7 @@ pub async fn gather_rollback(
         release: release.to_owned(),
         namespace: session.namespace.clone(),
         install: false,
+        is_read_only: false,
         helm: HelmFacts {
             version: session.helm_version.to_string(),
             driver: session.driver,

@@ -35,7 +35,10 @@ pub(super) struct Watch {
 
 struct Watched {
     object: ObjectRef,
+    /// As the release writes it; absent where only the live object counts.
     manifest: Option<Object>,
+    /// The release names it no more: Helm says that it deleted it.
+    is_removed: bool,
     before: Option<ObjectBefore>,
 }
 
@@ -73,8 +76,22 @@ impl Watch {
             let completed = session.cluster.complete(&manifest, &session.namespace).await?;
             let object = completed.unwrap_or_else(|| manifest.reference(Some(&session.namespace)));
             let before = plan.and_then(|plan| before(plan, &object));
-            objects.push(Watched { object, manifest: Some(manifest), before });
+            objects.push(Watched { object, manifest: Some(manifest), is_removed: false, before });
         }
+        let is_named =
+            |before: &ObjectBefore| objects.iter().any(|watched| watched.object.is_same_object(&before.object));
+        let removed: Vec<Watched> = plan
+            .iter()
+            .flat_map(|plan| &plan.before)
+            .filter(|before| before.is_owned && !is_named(before))
+            .map(|before| Watched {
+                object: before.object.clone(),
+                manifest: None,
+                is_removed: true,
+                before: Some(before.clone()),
+            })
+            .collect();
+        objects.extend(removed);
         Ok(Self::new(objects))
     }
 
@@ -84,7 +101,12 @@ impl Watch {
         let workloads = plan.before.iter().filter(|before| is_workload(&before.object) && !before.is_hook);
         Self::new(
             workloads
-                .map(|before| Watched { object: before.object.clone(), manifest: None, before: Some(before.clone()) })
+                .map(|before| Watched {
+                    object: before.object.clone(),
+                    manifest: None,
+                    is_removed: false,
+                    before: Some(before.clone()),
+                })
                 .collect(),
         )
     }
@@ -110,6 +132,7 @@ impl Watch {
         for (watched, live) in self.objects.iter().zip(live) {
             let found = troubles.remove(&watched.object).unwrap_or_default();
             let status = match &live {
+                Ok(live) if watched.is_removed => status_of_removed(live.as_ref()),
                 Ok(Some(claim)) if claim.kind() == "PersistentVolumeClaim" => claim_status(session, claim).await,
                 Ok(Some(live)) => rollout::status(live),
                 Ok(None) => watched.manifest.as_ref().map_or(RolloutStatus::NotFound, rollout::status_of_missing),
@@ -326,6 +349,16 @@ impl Looked {
         let object = self.view.object.to_string();
         let cause = wording.strip_prefix(&format!("{object}: ")).unwrap_or(&wording).to_owned();
         Problem { object, field: None, cause, remedy: None }
+    }
+}
+
+/// What Helm says it deleted must go, unless the live object asks to be kept: Helm 3 reports success all the same.
+fn status_of_removed(live: Option<&Object>) -> RolloutStatus {
+    match live {
+        None => RolloutStatus::Current,
+        Some(live) if live.annotation("helm.sh/resource-policy") == Some("keep") => RolloutStatus::Current,
+        Some(live) if live.at("/metadata/deletionTimestamp").is_some() => RolloutStatus::Terminating,
+        Some(_) => RolloutStatus::InProgress { waiting_for: "its deletion".to_owned() },
     }
 }
 
