@@ -71,6 +71,8 @@ impl Session {
         if let Some(context) = surroundings.kube_context {
             options.context = Some(context.to_owned());
         }
+        // Before Helm is asked anything: it would fail at an unknown driver in words of its own.
+        let driver = driver(read)?;
         let interrupts = Interrupts::listen().context("listen for signals")?;
         end_with_parent(read);
         let cluster = Cluster::connect(&options).await?;
@@ -93,7 +95,7 @@ impl Session {
             helm,
             helm_version,
             namespace,
-            driver: driver(read)?,
+            driver,
             runs_root,
             interrupts,
             identity: Identity::of_this_process(),

@@ -7,3 +7,4 @@ mod support;
 mod bed;
 mod edge;
 mod edge_records;
+mod upgrade;

@@ -14,12 +14,16 @@
 
 pub mod audit;
 pub mod bed;
+pub mod contents;
 pub mod helm;
+pub mod program;
 pub mod snapshot;
 pub mod user;
 
 pub use audit::{Audit, Request};
 pub use bed::{Bed, TestNamespace};
+pub use contents::Contents;
 pub use helm::Helm;
+pub use program::{Ran, Running, Scene};
 pub use snapshot::Snapshot;
 pub use user::BedUser;

@@ -61,7 +61,7 @@ impl Helm {
         let path = match fs::metadata(local) {
             Ok(found) if found.is_dir() => {
                 if request.updates_dependencies && has_missing_dependencies(local)? {
-                    self.ask("dependency update", &["dependency".into(), "update".into(), local.into()]).await?;
+                    self.ask("dependency update", "", &["dependency".into(), "update".into(), local.into()]).await?;
                 }
                 let copy = into.join("chart");
                 let files = read_folder(local)?;
@@ -81,7 +81,7 @@ impl Helm {
                 let mut words: Vec<OsString> = vec!["pull".into(), request.chart.into()];
                 words.extend(request.source_flags.iter().map(OsString::from));
                 words.extend(["--destination".into(), into.into()]);
-                self.ask("pull", &words).await?;
+                self.ask("pull", "", &words).await?;
                 only_archive(into)?
             }
         };
