@@ -1,5 +1,7 @@
 //! The house rules that no compiler checks: which room may use which, who names kube, who prints, how long a file may be.
 
+#![allow(clippy::expect_used, clippy::panic)] // A test's way to fail.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -66,7 +66,7 @@ impl HelmCommand {
         ours.extend(flags_of(&command));
         // Only for how to print an error about the flags themselves: what can be parsed of our own is.
         let options = self.options();
-        let fail = |failure| Ended::Failure { failure, options: options.clone() };
+        let fail = |failure| Ended::Failure { failure, options };
         let table = open::helm_flag_table().map_err(fail)?;
         let (cli, args, words) =
             self.part(&table, &ours).map_err(|error| match error {
@@ -77,7 +77,7 @@ impl HelmCommand {
                 ))),
             })?;
         let options = cli.shared.options();
-        let fail = |failure| Ended::Failure { failure, options: options.clone() };
+        let fail = |failure| Ended::Failure { failure, options };
         let is_dry_run = args.is_dry_run();
         let inputs = Inputs::read(args, words).map_err(|failure| fail(open::to_shown(failure)))?;
         let shared = cli.shared;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::domain::report::ExitStatus;
-use crate::edge::terminal::{ColourChoice, Format, Options, Screen, Surroundings, Verbosity};
+#[cfg(feature = "cluster")]
+use crate::edge::terminal::{ColourChoice, Format, Surroundings, Verbosity};
+use crate::edge::terminal::{Options, Screen};
 
 #[cfg(feature = "cluster")]
 mod arguments;
@@ -123,7 +125,7 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
     let matches = Cli::command().try_get_matches_from(args)?;
     let cli = Cli::from_arg_matches(&matches)?;
     let options = cli.shared.options();
-    let fail = |failure| Ended::Failure { failure, options: options.clone() };
+    let fail = |failure| Ended::Failure { failure, options };
     match cli.command {
         #[cfg(feature = "cluster")]
         Command::Upgrade(_) | Command::Plan(_) | Command::Preflight(_) => {

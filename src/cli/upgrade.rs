@@ -50,9 +50,9 @@ pub(super) struct Asking {
 
 impl Asking {
     /// Returns the request.
-    pub(super) fn asked(&self) -> Asked {
+    pub(super) fn asked(&self, is_read_only: bool) -> Asked {
         let options = PlanOptions { verify_timeout_secs: self.verify_timeout };
-        Asked { waivers: self.waive.clone(), options }
+        Asked { is_read_only, waivers: self.waive.clone(), options }
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn run(
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
     let ask = asker(args.yes, session, screen);
-    let report = upgrade(session, inputs, &args.target.asking.asked(), &ask).await.map_err(to_shown)?;
+    let report = upgrade(session, inputs, &args.target.asking.asked(false), &ask).await.map_err(to_shown)?;
     show(screen, &report)
 }
 
@@ -92,7 +92,7 @@ pub(super) fn asker<'a>(
         match screen.confirm(View::Plan(&view), "Go on?", &interrupted) {
             Answer::Yes => Consent::Yes,
             Answer::NoTerminal => Consent::NobodyThere,
-            _ => Consent::No,
+            Answer::No => Consent::No,
         }
     }
 }

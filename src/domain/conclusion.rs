@@ -128,3 +128,60 @@ fn stuck(journal: &Journal) -> Option<&str> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sample run, cut after each of its entries: what it says while it can go on, and at its end.
+    fn sample(entries: usize) -> Journal {
+        let text = include_str!("../../tests/journals/format-1.jsonl");
+        let text: String = text.lines().take(entries + 1).flat_map(|line| [line, "\n"]).collect();
+        Journal::parse(&text).expect("a sample")
+    }
+
+    #[test]
+    fn a_run_that_can_go_on_has_no_conclusion() {
+        for entries in [1, 2, 3, 4, 5, 6, 8] {
+            assert_eq!(conclude(&sample(entries)), None, "after {entries} entries");
+        }
+    }
+
+    #[test]
+    fn a_stuck_run_stays_open_and_says_how_to_go_on() {
+        let conclusion = conclude(&sample(7)).expect("stuck");
+        assert_eq!(conclusion.exit, ExitStatus::NotUndone);
+        assert!(!conclusion.is_closed);
+        assert_eq!(conclusion.to_do.first().map(String::as_str), Some("the API server went away"));
+        assert!(conclusion.to_do.iter().any(|line| line.contains("`helm csghub resume shop -n prod`")));
+    }
+
+    #[test]
+    fn undone_is_said_only_when_nothing_is_left() {
+        let conclusion = conclude(&sample(9)).expect("all steps were undone");
+        assert_eq!(conclusion.exit, ExitStatus::NotUndone, "a Job's data was not brought back");
+        assert_eq!(
+            conclusion.headline,
+            "upgrade of shop failed: shop is at revision 1's state again, but not all is undone"
+        );
+        let mut whole = sample(8);
+        let record = Record::UndoSucceeded {
+            step: "helm-upgrade".into(),
+            note: "back".into(),
+            left_behind: vec![],
+            to_do: vec![],
+        };
+        whole.append("2026-01-01T00:00:00Z".into(), record).expect("legal");
+        let conclusion = conclude(&whole).expect("undone");
+        assert_eq!(conclusion.exit, ExitStatus::Undone);
+        assert_eq!(conclusion.problems.first().map(|problem| problem.object.as_str()), Some("Job prod/migrate"));
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_before_its_first_step_changed_nothing() {
+        let mut journal = sample(1);
+        journal.append(String::new(), Record::UnwindStarted { because: "stopped by the user".into() }).expect("legal");
+        let conclusion = conclude(&journal).expect("over");
+        assert_eq!((conclusion.exit, conclusion.is_closed), (ExitStatus::Stopped, true));
+    }
+}

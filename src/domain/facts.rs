@@ -46,6 +46,9 @@ pub struct Facts {
     pub namespace: String,
     /// Whether `--install` was given: a release that does not exist is then installed.
     pub install: bool,
+    /// Whether the command only looks: then rights that only an upgrade needs are a warning.
+    #[serde(default)]
+    pub is_read_only: bool,
     /// The user's Helm.
     pub helm: HelmFacts,
     /// `gitVersion` of the API server, such as `v1.36.3`.

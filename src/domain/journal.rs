@@ -410,3 +410,6 @@ fn name(record: &Record) -> String {
         .and_then(|value| value.get("record").and_then(|name| name.as_str().map(str::to_owned)))
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

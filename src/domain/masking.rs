@@ -135,8 +135,9 @@ impl Masker {
 
     /// Learns what keys and URLs within a text give away.
     fn add_found(&mut self, text: &str) {
-        for range in patterns::find(text) {
-            if let Some(value) = text.get(range) {
+        // `token = (SELECT ...` is a statement: masked where it stands, but nothing to learn.
+        for value in patterns::find(text).into_iter().filter_map(|range| text.get(range)) {
+            if !value.starts_with('(') {
                 self.add_value(value);
             }
         }

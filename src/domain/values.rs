@@ -120,6 +120,13 @@ mod tests {
         proptest::collection::btree_map("[a-d]", tree, 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))
     }
 
+    fn values_without_null() -> impl Strategy<Value = Value> {
+        values().prop_map(|values| {
+            let text = values.to_string().replace("null", "0");
+            serde_json::from_str(&text).expect("JSON still")
+        })
+    }
+
     proptest! {
         #[test]
         fn nothing_is_lost_where_nothing_changed(current in values()) {
@@ -127,14 +134,12 @@ mod tests {
         }
 
         #[test]
-        fn nothing_is_lost_by_laying_values_without_nulls_above(current in values(), over in values()) {
-            prop_assume!(!over.to_string().contains("null"));
+        fn nothing_is_lost_by_laying_values_without_nulls_above(current in values(), over in values_without_null()) {
             prop_assert_eq!(lost(&current, &merge_values(&current, &over)), vec![]);
         }
 
         #[test]
-        fn merging_twice_changes_nothing_more(base in values(), over in values()) {
-            prop_assume!(!over.to_string().contains("null"));
+        fn merging_twice_changes_nothing_more(base in values(), over in values_without_null()) {
             let once = merge_values(&base, &over);
             prop_assert_eq!(merge_values(&once, &over), once);
         }

@@ -3,8 +3,8 @@
 //! Syntax is `granit-parser`'s (YAML 1.2); meaning is ours, because no library reads `0644`, `yes`, `1_000` and `on:` as
 //! Helm does. What is read here is only ever compared and shown, never written back.
 //!
-//! Known difference: the line breaks that only YAML 1.1 knows (U+0085, U+2028, U+2029) are ordinary characters here, and
-//! nesting deeper than [`MAX_DEPTH`] is refused.
+//! Known differences: two line breaks that only YAML 1.1 knows (U+2028, U+2029) are ordinary characters here; nesting deeper
+//! than [`MAX_DEPTH`] is refused.
 
 mod build;
 mod quoted;

@@ -49,6 +49,7 @@ struct Evidence<'a, 's> {
 impl Evidence<'_, '_> {
     async fn collect(&mut self, plan: &Plan) {
         self.history(plan).await;
+        self.helm_texts();
         let objects: Vec<_> = plan.before.iter().map(|before| before.object.clone()).collect();
         let live = self.run.session.cluster.read_objects(&objects).await;
         let mut namespaces: BTreeSet<String> = [plan.namespace.clone()].into();
@@ -69,6 +70,19 @@ impl Evidence<'_, '_> {
         for namespace in &namespaces {
             self.events(namespace).await;
             self.pods(namespace).await;
+        }
+    }
+
+    /// What Helm wrote, as long as it may be: the report shows four lines of it.
+    fn helm_texts(&mut self) {
+        let entries = std::fs::read_dir(self.run.folder.path()).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let is_text = |name: &String| name.starts_with("helm-") && (name.ends_with(".out") || name.ends_with(".err"));
+        for name in names.filter(is_text).collect::<Vec<_>>() {
+            match self.run.folder.read(&name) {
+                Ok(content) => self.text(&name, &String::from_utf8_lossy(&content.unwrap_or_default())),
+                Err(error) => self.missing.push(error.to_string()),
+            }
         }
     }
 

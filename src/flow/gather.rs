@@ -66,7 +66,12 @@ pub fn deployed(history: &[Revision]) -> Option<&Release> {
 /// # Errors
 /// The chart cannot be had, Helm's storage cannot be read: without them there is nothing to decide on. All else that
 /// cannot be read is a fact of its own ([`Answer::CouldNotTell`]).
-pub async fn gather(session: &Session, inputs: &Inputs, folder: &RunFolder) -> Result<Gathered, Failure> {
+pub async fn gather(
+    session: &Session,
+    inputs: &Inputs,
+    folder: &RunFolder,
+    is_read_only: bool,
+) -> Result<Gathered, Failure> {
     let clock = session.stage(Stage::Gather, "read release, chart and cluster");
     let release = &inputs.args.release;
     clock.progress("Helm's records");
@@ -89,6 +94,7 @@ pub async fn gather(session: &Session, inputs: &Inputs, folder: &RunFolder) -> R
         release: release.clone(),
         namespace: session.namespace.clone(),
         install: inputs.args.installs(),
+        is_read_only,
         helm: HelmFacts {
             version: session.helm_version.to_string(),
             driver: session.driver,
@@ -138,6 +144,7 @@ pub async fn gather_rollback(
         release: release.to_owned(),
         namespace: session.namespace.clone(),
         install: false,
+        is_read_only: false,
         helm: HelmFacts {
             version: session.helm_version.to_string(),
             driver: session.driver,
@@ -255,13 +262,13 @@ pub(super) fn register_secrets(session: &Session, current: Option<&Release>, tar
 
 /// Reads every object, and names it as the server knows it.
 async fn read_objects(session: &Session, named: Vec<NamedObject>) -> Vec<(ObjectFacts, Option<ResourceOfObject>)> {
-    let mut resolved: Vec<(ObjectRef, ObjectRole, Object, Option<ResourceOfObject>)> = Vec::new();
+    let mut resolved: Vec<(ObjectRef, ObjectRole, Option<ResourceOfObject>)> = Vec::new();
     for NamedObject { manifest, mut role } in named {
         if role.target_hook.as_ref().is_some_and(|hook| !runs_in_upgrade(&hook.events)) {
             role.target_hook = None;
         }
         let (object, resource) = resolve(session, &manifest).await;
-        resolved.push((object, role, manifest, resource));
+        resolved.push((object, role, resource));
     }
     let references: Vec<ObjectRef> = resolved.iter().map(|(object, ..)| object.clone()).collect();
     let live = session.cluster.read_objects(&references).await;
@@ -269,20 +276,15 @@ async fn read_objects(session: &Session, named: Vec<NamedObject>) -> Vec<(Object
     resolved
         .into_iter()
         .zip(live)
-        .map(|((object, role, manifest, resource), (_, live))| {
+        .map(|((object, role, resource), (_, live))| {
             let live = match live {
-                Ok(live) => {
-                    live.iter().for_each(|live| masker.add_object(live));
-                    Answer::Known(live.as_ref().map(|live| live_facts(live)))
+                Ok(Some(live)) => {
+                    masker.add_object(&live);
+                    Answer::Known(Some(live_facts(&live)))
                 }
+                Ok(None) => Answer::Known(None),
                 Err(error) => Answer::CouldNotTell { because: one_line(&error.into()) },
             };
-            let live = match live {
-                // A Job that its TTL removed is where it should be: absent, and current.
-                Answer::Known(None) => Answer::Known(None),
-                other => other,
-            };
-            let _ = &manifest;
             (ObjectFacts { object, role, live }, resource)
         })
         .collect()

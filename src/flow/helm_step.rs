@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The journal could not be written; Helm was then interrupted and waited for.
-pub async fn upgrade(
+pub(super) async fn upgrade(
     run: &mut Run<'_>,
     step: &Step,
     plan: &Plan,
@@ -72,7 +72,7 @@ pub async fn upgrade(
 ///
 /// # Errors
 /// The journal could not be written.
-pub async fn rollback(
+pub(super) async fn rollback(
     run: &mut Run<'_>,
     step: &Step,
     plan: &Plan,
@@ -102,7 +102,7 @@ pub async fn rollback(
 ///
 /// # Errors
 /// Helm failed, in condensed words; or the journal could not be written.
-pub async fn run_rollback(run: &mut Run<'_>, step: &Step, plan: &Plan, revision: u32) -> anyhow::Result<()> {
+pub(super) async fn run_rollback(run: &mut Run<'_>, step: &Step, plan: &Plan, revision: u32) -> anyhow::Result<()> {
     let helm_run = run.session.helm.rollback(&plan.release, revision, &[], run.folder.path())?;
     finish(run, step, helm_run, "helm rollback").await?;
     match probe::newest(run).await? {
@@ -115,7 +115,7 @@ pub async fn run_rollback(run: &mut Run<'_>, step: &Step, plan: &Plan, revision:
 ///
 /// # Errors
 /// As [`run_rollback`].
-pub async fn run_uninstall(run: &mut Run<'_>, step: &Step, plan: &Plan) -> anyhow::Result<()> {
+pub(super) async fn run_uninstall(run: &mut Run<'_>, step: &Step, plan: &Plan) -> anyhow::Result<()> {
     let helm_run = run.session.helm.uninstall(&plan.release, &[], run.folder.path())?;
     finish(run, step, helm_run, "helm uninstall").await
 }

@@ -17,6 +17,8 @@ use crate::edge::host;
 /// What the user asked of `upgrade`, `plan` or `preflight`, beyond Helm's flags.
 #[derive(Debug, Clone)]
 pub struct Asked {
+    /// Whether the command only looks.
+    pub is_read_only: bool,
     /// Checks whose answer the user accepts, with the reason.
     pub waivers: Vec<Waiver>,
     /// How the plan is built.
@@ -63,7 +65,7 @@ impl Prepared {
 pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Result<Prepared, Failure> {
     let run_id = host::new_run_id();
     let folder = RunFolder::create(&session.runs_root, &run_id)?;
-    let Gathered { facts, chart } = gather::gather(session, inputs, &folder).await?;
+    let Gathered { facts, chart } = gather::gather(session, inputs, &folder, asked.is_read_only).await?;
     let findings = check(session, &facts, &asked.waivers, preflight::run_all)?;
     let mut prepared = Prepared { run_id, folder, facts, chart: Some(chart), findings, plan: None };
     if prepared.exit() == ExitStatus::Done {

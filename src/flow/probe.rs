@@ -13,7 +13,7 @@ use crate::domain::release::ReleaseStatus;
 use crate::edge::host::{self, Identity};
 
 /// What an unfinished step really did.
-pub enum Probed {
+pub(super) enum Probed {
     /// It ended, well or badly.
     Ended(StepEnd),
     /// It never began to change anything: it can be started again.
@@ -21,13 +21,13 @@ pub enum Probed {
 }
 
 /// How long an orphaned Helm may take to end before the run refuses to go on.
-const ORPHAN_PATIENCE: Duration = Duration::from_secs(120);
+const ORPHAN_PATIENCE: Duration = Duration::from_mins(2);
 
 /// Probes a step whose process is gone.
 ///
 /// # Errors
 /// Helm's storage cannot be read, an orphaned Helm does not end, or somebody else changed the release since.
-pub async fn probe(run: &Run<'_>, step: &Step) -> anyhow::Result<Probed> {
+pub(super) async fn probe(run: &Run<'_>, step: &Step) -> anyhow::Result<Probed> {
     wait_for_orphan(run).await?;
     let newest_before = run.plan()?.newest_revision;
     let to = match step.action {
@@ -57,7 +57,7 @@ pub async fn probe(run: &Run<'_>, step: &Step) -> anyhow::Result<Probed> {
 }
 
 /// Helm ends by itself when we are gone (its parent-death signal); until it has, nothing that it writes is final.
-pub async fn wait_for_orphan(run: &Run<'_>) -> anyhow::Result<()> {
+pub(super) async fn wait_for_orphan(run: &Run<'_>) -> anyhow::Result<()> {
     let Some((pid, start_ticks)) = run.journal().last_process() else { return Ok(()) };
     let is_here = run
         .journal()
@@ -95,7 +95,7 @@ fn into_error(failure: Failure) -> anyhow::Error {
 ///
 /// # Errors
 /// Helm's storage cannot be read.
-pub async fn newest(run: &Run<'_>) -> anyhow::Result<Option<(u32, ReleaseStatus)>> {
+pub(super) async fn newest(run: &Run<'_>) -> anyhow::Result<Option<(u32, ReleaseStatus)>> {
     let history = gather::read_history(run.session, &run.journal().header.release)
         .await
         .map_err(into_error)

@@ -34,6 +34,7 @@ fn without_run(prepared: &Prepared, exit: ExitStatus, headline: String) -> RunRe
         problems: Vec::new(),
         left_behind: Vec::new(),
         to_do: Vec::new(),
+        is_open: false,
         evidence: None,
         findings: prepared.findings.clone(),
     }
@@ -72,12 +73,19 @@ pub async fn end(run: Run<'_>, ended: anyhow::Result<()>, findings: Vec<Finding>
         problems,
         left_behind,
         to_do,
+        is_open: !is_closed,
         evidence,
         findings,
     };
     let json = serde_json::to_vec_pretty(&report).map_err(anyhow::Error::from)?;
-    if let Err(error) = run.folder.write("report.json", &json) {
-        run.session.note(error.to_string());
+    let in_evidence = format!("{}/report.json", super::evidence::FOLDER);
+    for name in ["report.json", in_evidence.as_str()] {
+        if name == in_evidence && report.evidence.is_none() {
+            continue;
+        }
+        if let Err(error) = run.folder.write(name, &json) {
+            run.session.note(error.to_string());
+        }
     }
     if is_closed {
         let session = run.session;

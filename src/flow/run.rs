@@ -24,7 +24,7 @@ pub struct Fenced {
 }
 
 /// How long a record may wait for an API server that does not answer, before the run stops.
-const RECORD_PATIENCE: Duration = Duration::from_secs(60);
+const RECORD_PATIENCE: Duration = Duration::from_mins(1);
 
 /// A run in progress.
 pub struct Run<'s> {

@@ -1,5 +1,7 @@
 //! `status`: where the release stands, by Helm's storage and by the journal of the last run. Reads only.
 
+use std::collections::BTreeMap;
+
 use super::failure::Failure;
 use super::gather;
 use super::hold;
@@ -26,18 +28,15 @@ pub async fn status(session: &Session, release: &str) -> Result<StatusView, Fail
         Some(newest) => {
             let chart = &newest.chart.metadata;
             rows.push((
-                "release".to_owned(),
-                format!(
-                    "revision {} is {}, chart {} {}",
-                    newest.revision, newest.info.status, chart.name, chart.version
-                ),
+                "revision".to_owned(),
+                format!("{} is {}, chart {} {}", newest.revision, newest.info.status, chart.name, chart.version),
             ));
         }
         None if records.is_empty() => {
             let error = anyhow::anyhow!("release {release} does not exist in namespace {}", session.namespace);
             return Err(Failure::blocked(error).hint(format!("`helm list -A --filter {release}` looks everywhere")));
         }
-        None => rows.push(("release".to_owned(), "Helm has no record of it".to_owned())),
+        None => rows.push(("revision".to_owned(), "Helm has no record of it".to_owned())),
     }
     let last = records.iter().find(|record| record.text.state == cluster::RunState::Running).or(records.last());
     let journal = last.map(|record| Journal::parse(&String::from_utf8_lossy(&record.text.content)));
@@ -59,6 +58,34 @@ pub async fn status(session: &Session, release: &str) -> Result<StatusView, Fail
         next.push(format!("`helm csghub rollback {release} -n {}` ends the interrupted operation", session.namespace));
     }
     Ok(StatusView { release: release.to_owned(), namespace: session.namespace.clone(), headline, rows, next })
+}
+
+/// Returns one row for each release of the namespace that a run of ours has touched.
+///
+/// # Errors
+/// The records of runs cannot be read.
+pub async fn overview(session: &Session) -> Result<StatusView, Failure> {
+    let records = session.cluster.list_run_records(&session.namespace, None, RecordPart::Journal).await?;
+    // Oldest first, so the newest run of a release is the one that stays.
+    let newest: BTreeMap<String, &cluster::RunRecord> =
+        records.iter().map(|record| (record.name.release.clone(), record)).collect();
+    let rows: Vec<(String, String)> = newest
+        .iter()
+        .map(|(release, record)| {
+            let said = match Journal::parse(&String::from_utf8_lossy(&record.text.content)) {
+                Ok(journal) => headline(&journal),
+                Err(error) => format!("the journal of run {} cannot be read: {error}", record.name.run_id),
+            };
+            (release.clone(), said)
+        })
+        .collect();
+    let headline = match rows.len() {
+        0 => format!("no run of ours is on record in namespace {}", session.namespace),
+        1 => "1 release has runs on record".to_owned(),
+        count => format!("{count} releases have runs on record"),
+    };
+    let next = vec![format!("`helm csghub status RELEASE -n {}` tells more", session.namespace)];
+    Ok(StatusView { release: String::new(), namespace: session.namespace.clone(), headline, rows, next })
 }
 
 fn headline(journal: &Journal) -> String {
@@ -101,8 +128,11 @@ async fn describe(
     rows.push(("run".to_owned(), format!("{}, {}", header.run_id, state.word())));
     if let Some(plan) = journal.plan() {
         rows.push(("plan".to_owned(), plan.title.clone()));
-        for (index, step) in plan.steps.iter().enumerate() {
-            rows.push((step.id.clone(), format!("{}: {}", step_state(state, index), explain::action(&step.action))));
+        for step in &plan.steps {
+            rows.push((
+                step.id.clone(),
+                format!("{}: {}", step_state(journal, &step.id), explain::action(&step.action)),
+            ));
         }
     }
     if let Some(failure) = journal.failure() {
@@ -135,18 +165,16 @@ async fn describe(
     Ok(())
 }
 
-fn step_state(state: &RunState, index: usize) -> &'static str {
-    match state {
-        RunState::Empty => "not begun",
-        RunState::Ready { done } if index < *done => "done",
-        RunState::Stepping { step } if index < *step => "done",
-        RunState::Stepping { step } if index == *step => "begun, its end is not known",
-        RunState::Unwinding { left } if index < *left => "to be undone",
-        RunState::Undoing { step } | RunState::Stuck { step } if index < *step => "to be undone",
-        RunState::Undoing { step } if index == *step => "being undone",
-        RunState::Stuck { step } if index == *step => "could not be undone",
-        RunState::Unwinding { .. } | RunState::Undoing { .. } | RunState::Stuck { .. } => "undone, or never begun",
-        RunState::Finished { .. } => "over",
-        RunState::Ready { .. } | RunState::Stepping { .. } => "not begun",
-    }
+/// Returns how far a step is, by the newest entry that speaks of it.
+fn step_state(journal: &Journal, id: &str) -> &'static str {
+    let newest = journal.entries().iter().rev().find_map(|entry| match &entry.record {
+        Record::StepStarted { step } if step == id => Some("begun, its end is not known"),
+        Record::StepSucceeded { step, .. } if step == id => Some("done"),
+        Record::StepFailed { step, .. } if step == id => Some("failed"),
+        Record::UndoStarted { step } if step == id => Some("being undone"),
+        Record::UndoSucceeded { step, .. } if step == id => Some("undone"),
+        Record::UndoFailed { step, .. } if step == id => Some("could not be undone"),
+        _ => None,
+    });
+    newest.unwrap_or("not begun")
 }

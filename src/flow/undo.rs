@@ -23,13 +23,13 @@ use crate::edge::cluster::{Deleted, Gone, Propagation};
 const SETTLE_SECS: u64 = 600;
 
 /// How long an object that the undo deletes may take to go.
-const DELETE_PATIENCE: Duration = Duration::from_secs(60);
+const DELETE_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Reverses `step`.
 ///
 /// # Errors
 /// The way back failed: a person is needed. What had been reversed stays reversed, and trying again is safe.
-pub async fn undo(run: &mut Run<'_>, step: &Step, plan: &Plan) -> anyhow::Result<Undone> {
+pub(super) async fn undo(run: &mut Run<'_>, step: &Step, plan: &Plan) -> anyhow::Result<Undone> {
     match &step.undo {
         Undo::NotNeeded => Ok(Undone { note: "nothing to undo".to_owned(), ..Undone::default() }),
         Undo::Impossible { because } => bail!("step {} cannot be undone: {because}", step.id),
@@ -180,7 +180,7 @@ async fn remove_traces(run: &Run<'_>, traces: &Traces<'_>, undone: &mut Undone) 
                 if let Gone::StillThere { finalizers, .. } = gone.with_context(|| format!("remove {object}"))? {
                     undone.to_do.push(format!("{object} is being deleted and still there ({})", finalizers.join(", ")));
                 }
-                let because = "a hook object of the failed revision; Helm leaves it behind".to_owned();
+                let because = "made by hooks of the failed revision; Helm leaves such objects behind".to_owned();
                 undone.left_behind.push(LeftBehind { object, fate: Fate::Removed, because });
             }
             Deleted::AlreadyGone => {}
@@ -191,7 +191,7 @@ async fn remove_traces(run: &Run<'_>, traces: &Traces<'_>, undone: &mut Undone) 
     }
     for (object, live) in cluster.read_objects(traces.keep).await {
         if let Ok(Some(_)) = live {
-            let because = "new since the upgrade, kept by its policy `helm.sh/resource-policy`".to_owned();
+            let because = "new since the upgrade, kept by policy (`helm.sh/resource-policy`)".to_owned();
             undone.left_behind.push(LeftBehind { object, fate: Fate::Kept, because });
         }
     }

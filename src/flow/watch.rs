@@ -26,7 +26,7 @@ const LOG_LINES: u32 = 5;
 const LOG_BYTES: u32 = 20_000;
 
 /// The objects that are watched.
-pub struct Watch {
+pub(super) struct Watch {
     objects: Vec<Watched>,
     /// Since when a trouble is seen, by pod and container.
     since: BTreeMap<String, Instant>,
@@ -35,12 +35,15 @@ pub struct Watch {
 
 struct Watched {
     object: ObjectRef,
+    /// As the release writes it; absent where only the live object counts.
     manifest: Option<Object>,
+    /// The release names it no more: Helm says that it deleted it.
+    is_removed: bool,
     before: Option<ObjectBefore>,
 }
 
 /// One look at every object.
-pub struct Look {
+pub(super) struct Look {
     objects: Vec<Looked>,
 }
 
@@ -52,7 +55,7 @@ struct Looked {
 }
 
 /// One look at the pods alone.
-pub struct PodLook {
+pub(super) struct PodLook {
     /// One line.
     pub summary: String,
     /// What no waiting will cure.
@@ -64,7 +67,7 @@ impl Watch {
     ///
     /// # Errors
     /// The manifest or the cluster cannot be read.
-    pub async fn of_release(session: &Session, release: &Release, plan: Option<&Plan>) -> Result<Self, Failure> {
+    pub(super) async fn of_release(session: &Session, release: &Release, plan: Option<&Plan>) -> Result<Self, Failure> {
         let manifests = manifest::parse(&release.manifest).map_err(|error| {
             Failure::from(anyhow::Error::from(error)).while_doing("read the manifest of the release")
         })?;
@@ -73,18 +76,37 @@ impl Watch {
             let completed = session.cluster.complete(&manifest, &session.namespace).await?;
             let object = completed.unwrap_or_else(|| manifest.reference(Some(&session.namespace)));
             let before = plan.and_then(|plan| before(plan, &object));
-            objects.push(Watched { object, manifest: Some(manifest), before });
+            objects.push(Watched { object, manifest: Some(manifest), is_removed: false, before });
         }
+        let is_named =
+            |before: &ObjectBefore| objects.iter().any(|watched| watched.object.is_same_object(&before.object));
+        let removed: Vec<Watched> = plan
+            .iter()
+            .flat_map(|plan| &plan.before)
+            .filter(|before| before.is_owned && !is_named(before))
+            .map(|before| Watched {
+                object: before.object.clone(),
+                manifest: None,
+                is_removed: true,
+                before: Some(before.clone()),
+            })
+            .collect();
+        objects.extend(removed);
         Ok(Self::new(objects))
     }
 
     /// Watches the workloads that a plan names, while Helm changes them.
     #[must_use]
-    pub fn of_plan(plan: &Plan) -> Self {
+    pub(super) fn of_plan(plan: &Plan) -> Self {
         let workloads = plan.before.iter().filter(|before| is_workload(&before.object) && !before.is_hook);
         Self::new(
             workloads
-                .map(|before| Watched { object: before.object.clone(), manifest: None, before: Some(before.clone()) })
+                .map(|before| Watched {
+                    object: before.object.clone(),
+                    manifest: None,
+                    is_removed: false,
+                    before: Some(before.clone()),
+                })
                 .collect(),
         )
     }
@@ -94,7 +116,7 @@ impl Watch {
     }
 
     /// Looks at every object and its pods, and tells new trouble.
-    pub async fn look(&mut self, session: &Session) -> Look {
+    pub(super) async fn look(&mut self, session: &Session) -> Look {
         let names: Vec<ObjectRef> = self.objects.iter().map(|watched| watched.object.clone()).collect();
         let live = session.cluster.read_objects(&names).await;
         let live: Vec<Result<Option<Object>, String>> =
@@ -110,19 +132,20 @@ impl Watch {
         for (watched, live) in self.objects.iter().zip(live) {
             let found = troubles.remove(&watched.object).unwrap_or_default();
             let status = match &live {
+                Ok(live) if watched.is_removed => status_of_removed(live.as_ref()),
                 Ok(Some(claim)) if claim.kind() == "PersistentVolumeClaim" => claim_status(session, claim).await,
                 Ok(Some(live)) => rollout::status(live),
                 Ok(None) => watched.manifest.as_ref().map_or(RolloutStatus::NotFound, rollout::status_of_missing),
                 Err(error) => RolloutStatus::InProgress { waiting_for: format!("an answer: {error}") },
             };
             let digest = live.ok().flatten().map(|live| content::digest(&live));
-            objects.push(watched.judge(status, digest, found));
+            objects.push(watched.judge(status, digest.as_deref(), found));
         }
         Look { objects }
     }
 
     /// Looks at the workloads' pods alone, and tells new trouble.
-    pub async fn look_at_pods(&mut self, session: &Session) -> PodLook {
+    pub(super) async fn look_at_pods(&mut self, session: &Session) -> PodLook {
         let names: Vec<ObjectRef> = self.objects.iter().map(|watched| watched.object.clone()).collect();
         let live = session.cluster.read_objects(&names).await;
         let workloads: Vec<(ObjectRef, Object)> =
@@ -211,13 +234,14 @@ impl Found {
 }
 
 impl Watched {
-    fn judge(&self, status: RolloutStatus, digest: Option<String>, found: Vec<Found>) -> Looked {
-        let is_unchanged = digest.is_some() && self.before.as_ref().is_some_and(|before| before.digest == digest);
+    fn judge(&self, status: RolloutStatus, digest: Option<&str>, found: Vec<Found>) -> Looked {
+        let is_unchanged =
+            digest.is_some() && self.before.as_ref().is_some_and(|before| before.digest.as_deref() == digest);
         let is_excused = is_unchanged && self.was_ailing();
         let by_pod = found.iter().find(|found| found.is_hopeless).map(|found| found.problem(&self.object));
         let by_status = match &status {
             RolloutStatus::Failed { because } => {
-                let log = found.iter().find_map(|found| Some(found.problem(&self.object).cause));
+                let log = found.first().map(|found| found.problem(&self.object).cause);
                 let cause = log.map_or_else(|| because.clone(), |log| format!("{because}; {log}"));
                 Some(Problem { object: self.object.to_string(), field: None, cause, remedy: None })
             }
@@ -239,25 +263,25 @@ impl Watched {
 impl Look {
     /// Tells whether every object is current that the run answers for.
     #[must_use]
-    pub fn is_current(&self) -> bool {
+    pub(super) fn is_current(&self) -> bool {
         self.waiting().next().is_none()
     }
 
     /// Returns what no waiting will cure.
     #[must_use]
-    pub fn hopeless(&self) -> Vec<Problem> {
+    pub(super) fn hopeless(&self) -> Vec<Problem> {
         self.waiting().filter_map(|looked| looked.hopeless.clone()).collect()
     }
 
     /// Returns a problem for every object that is not current.
     #[must_use]
-    pub fn problems(&self) -> Vec<Problem> {
+    pub(super) fn problems(&self) -> Vec<Problem> {
         self.waiting().map(Looked::problem).collect()
     }
 
     /// Returns one line on how far the objects are.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let current = self.objects.iter().filter(|looked| looked.view.status == RolloutStatus::Current).count();
         let mut waiting = self.waiting();
         let line = format!("{current} of {} objects current", self.objects.len());
@@ -273,7 +297,7 @@ impl Look {
 
     /// Returns one line on the success.
     #[must_use]
-    pub fn success(&self) -> String {
+    pub(super) fn success(&self) -> String {
         let excused: Vec<ObjectRef> = self
             .objects
             .iter()
@@ -292,7 +316,7 @@ impl Look {
 
     /// Returns the objects.
     #[must_use]
-    pub fn into_objects(self) -> Vec<ObjectView> {
+    pub(super) fn into_objects(self) -> Vec<ObjectView> {
         self.objects.into_iter().map(|looked| looked.view).collect()
     }
 
@@ -325,6 +349,16 @@ impl Looked {
         let object = self.view.object.to_string();
         let cause = wording.strip_prefix(&format!("{object}: ")).unwrap_or(&wording).to_owned();
         Problem { object, field: None, cause, remedy: None }
+    }
+}
+
+/// What Helm says it deleted must go, unless the live object asks to be kept: Helm 3 reports success all the same.
+fn status_of_removed(live: Option<&Object>) -> RolloutStatus {
+    match live {
+        None => RolloutStatus::Current,
+        Some(live) if live.annotation("helm.sh/resource-policy") == Some("keep") => RolloutStatus::Current,
+        Some(live) if live.at("/metadata/deletionTimestamp").is_some() => RolloutStatus::Terminating,
+        Some(_) => RolloutStatus::InProgress { waiting_for: "its deletion".to_owned() },
     }
 }
 

@@ -90,10 +90,12 @@ pub(super) fn reads_like_a_name(value: &str) -> bool {
     let is_wordy = |part: &str| {
         let word = part.trim_end_matches(|character: char| character.is_ascii_digit());
         let digits = part.len() - word.len();
-        word.chars().all(char::is_alphabetic)
-            && (word.is_empty() && digits <= 5 || digits <= 2)
-            && !has_random_case(word)
-            && word.chars().count() <= 24
+        // `k8s` and `s3` are words.
+        part.len() <= 3
+            || word.chars().all(char::is_alphabetic)
+                && (word.is_empty() && digits <= 5 || digits <= 2)
+                && !has_random_case(word)
+                && word.chars().count() <= 24
     };
     value.len() <= 253 && value.split(|character: char| !character.is_alphanumeric()).all(is_wordy)
 }
@@ -135,6 +137,8 @@ mod tests {
             "enabled: true",
             "admin@example.com",
             "web2",
+            "worker.sigs.k8s.io/name",
+            "worker.sigs.k8s.io/name",
         ] {
             assert!(reads_like_a_name(value), "{value}");
         }

@@ -110,6 +110,7 @@ fn before(facts: &ObjectFacts) -> Option<ObjectBefore> {
     match &facts.live {
         Answer::Known(live) => Some(ObjectBefore {
             object: facts.object.clone(),
+            is_owned: facts.role.in_current || facts.role.in_target,
             is_hook: facts.role.current_hook || facts.role.target_hook.is_some(),
             digest: live.as_ref().map(|live| live.digest.clone()),
             uid: live.as_ref().map(|live| live.uid.clone()),

@@ -37,7 +37,7 @@ pub fn undo(undo: &Undo) -> String {
 fn with_objects(mut text: String, remove: &[ObjectRef], keep: &[ObjectRef], data_effects: &[ObjectRef]) -> String {
     for (verb, objects) in [("remove", remove), ("keep", keep), ("cannot bring back the data of", data_effects)] {
         if !objects.is_empty() {
-            text = format!("{text}; {verb} {}", some(objects, 3));
+            text = format!("{text}; {verb} {}", some(objects, 2));
         }
     }
     text

@@ -55,6 +55,9 @@ pub struct ObjectBefore {
     /// Its uid; absent if it was not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
+    /// Whether the release's manifest names it, before or after: Helm removes it when it does no more.
+    #[serde(default)]
+    pub is_owned: bool,
     /// Whether it is a hook object: Helm makes and removes those at every operation.
     #[serde(default)]
     pub is_hook: bool,

@@ -8,7 +8,7 @@ const MAX_GROUPS: usize = 32;
 /// Tells whether a version satisfies a chart's constraint, such as the `kubeVersion` of a chart.
 ///
 /// As in Helm a pre-release (`v1.33.2-gke.100`) satisfies nothing but a group that names a pre-release itself, such as
-/// `>=1.28.0-0`.
+/// `>=1.28.0-0`. Helm 3.17 still asks that of each term of the group, where later ones ask it of the group.
 ///
 /// # Errors
 /// [`BadConstraint`] if either of the two cannot be read.

@@ -11,9 +11,19 @@ use super::build::{self, Fault, Reading};
 /// How often one document is read again, each time with one more scalar cured, where the guess was wrong.
 const MAX_READINGS: usize = 200;
 
+/// A line break in YAML 1.1, which go-yaml turns into a plain one; to the parser it is a character as any other.
+const NEXT_LINE: char = '\u{85}';
+
 /// Returns the value of the first document in the text; null if there is none.
 pub(super) fn first_value(text: &str) -> Result<Value, Fault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains(NEXT_LINE) {
+        return read(&text.replace(NEXT_LINE, "\n"));
+    }
+    read(text)
+}
+
+fn read(text: &str) -> Result<Value, Fault> {
     match build::first_document(text) {
         Ok(reading) => Ok(reading.value),
         Err(fault) if fault.wants_indent => {

@@ -221,6 +221,11 @@ fn byte_order_marks_and_dos_line_ends_mean_nothing() {
 }
 
 #[test]
+fn the_next_line_character_ends_a_line() {
+    assert_eq!(documents("a: 1\u{85}b: |\u{85}  x\u{85}  y\n"), [(1, json!({"a": 1, "b": "x\ny\n"}))]);
+}
+
+#[test]
 fn an_error_names_the_document_and_the_line_of_the_stream() {
     let error = parse_documents("---\n# nothing\n---\na: 1\n---\n\nb: 1\nc: [1\nd: 2\n").expect_err("broken");
     assert_eq!(error.document, 2);
@@ -330,6 +335,7 @@ proptest! {
     fn block_style_is_read_back(value in json_values()) {
         let mut text = "a:".to_owned();
         write_block(&value, 2, &mut text);
+        text.push('\n');
         prop_assert_eq!(parse_mapping(&text).map(Value::Object), Ok(json!({"a": value})), "{}", text);
     }
 

@@ -8,7 +8,6 @@ use semver::Version;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{Helm, HelmError, UpgradeRequest};
-use crate::domain::helm_error;
 use crate::domain::helm_flags::{FlagTable, parse_help};
 use crate::domain::release::{self, Release};
 
@@ -32,7 +31,7 @@ impl Helm {
     /// # Errors
     /// [`HelmError`] if it cannot be asked, or answers no version.
     pub async fn version(&self) -> Result<Version, HelmError> {
-        let answer = self.ask("version", &["version".into(), "--template".into(), "{{.Version}}".into()]).await?;
+        let answer = self.ask("version", "", &["version".into(), "--template".into(), "{{.Version}}".into()]).await?;
         let text = String::from_utf8_lossy(&answer);
         // A WARNING about a plugin may stand before it.
         text.lines()
@@ -46,7 +45,7 @@ impl Helm {
     /// # Errors
     /// [`HelmError`] if it cannot be asked, or its help lists no flags.
     pub async fn upgrade_flag_table(&self) -> Result<FlagTable, HelmError> {
-        let answer = self.ask("upgrade --help", &["upgrade".into(), "--help".into()]).await?;
+        let answer = self.ask("upgrade --help", "", &["upgrade".into(), "--help".into()]).await?;
         let table = parse_help(&String::from_utf8_lossy(&answer));
         if table.is_empty() {
             return Err(HelmError::Answer { verb: "upgrade --help", what: "its help lists no flags".to_owned() });
@@ -63,15 +62,20 @@ impl Helm {
         const VERB: &str = "upgrade --dry-run";
         let mut words = upgrade_words(request);
         words.extend(["--dry-run=server", "--output", "json"].map(OsString::from));
-        let answer = self.ask(VERB, &words).await?;
+        let answer = self.ask(VERB, request.release, &words).await?;
         let json = from_first_brace(&answer)
             .ok_or_else(|| HelmError::Answer { verb: VERB, what: "no JSON on standard output".to_owned() })?;
         let release = serde_json::from_slice(json).map_err(|source| HelmError::Release { verb: VERB, source })?;
         Ok(DryRun { release, record_bytes: release::record_size(json.trim_ascii_end()), json: json.to_vec() })
     }
 
-    /// Returns what `helm WORDS...` writes to standard output.
-    pub(super) async fn ask(&self, verb: &'static str, words: &[OsString]) -> Result<Vec<u8>, HelmError> {
+    /// Returns what `helm WORDS...` writes to standard output; `release` is the one it is about, if any.
+    pub(super) async fn ask(
+        &self,
+        verb: &'static str,
+        release: &str,
+        words: &[OsString],
+    ) -> Result<Vec<u8>, HelmError> {
         let failed = |doing| move |source| HelmError::Process { doing, verb, source };
         let mut command = self.command(words, Signal::TERM);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -83,7 +87,7 @@ impl Helm {
             return Ok(stdout);
         }
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        Err(HelmError::Failed { verb, status: status.to_string(), problems: helm_error::explain(&stderr), stderr })
+        Err(HelmError::Failed { verb, status: status.to_string(), problems: self.explain(&stderr, release), stderr })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
@@ -60,7 +61,7 @@ impl Helm {
         let path = match fs::metadata(local) {
             Ok(found) if found.is_dir() => {
                 if request.updates_dependencies && has_missing_dependencies(local)? {
-                    self.ask("dependency update", &["dependency".into(), "update".into(), local.into()]).await?;
+                    self.ask("dependency update", "", &["dependency".into(), "update".into(), local.into()]).await?;
                 }
                 let copy = into.join("chart");
                 let files = read_folder(local)?;
@@ -80,13 +81,26 @@ impl Helm {
                 let mut words: Vec<OsString> = vec!["pull".into(), request.chart.into()];
                 words.extend(request.source_flags.iter().map(OsString::from));
                 words.extend(["--destination".into(), into.into()]);
-                self.ask("pull", &words).await?;
+                self.ask("pull", "", &words).await?;
                 only_archive(into)?
             }
         };
+        restrict(into).map_err(failed("restrict"))?;
         let files = if path.is_dir() { read_folder(&path)? } else { read_archive(&path, request.chart)? };
         Ok(PulledChart { metadata: read_metadata(&files, request.chart)?, digest: digest(&files), path })
     }
+}
+
+/// Charts may hold passwords among their default values: folders 0700, files 0600.
+fn restrict(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        return fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(path)? {
+        restrict(&entry?.path())?;
+    }
+    Ok(())
 }
 
 /// The files of a chart by their path within it, sorted, separated by `/`.
@@ -221,7 +235,7 @@ fn digest(files: &Files) -> String {
             hash.update(bytes);
         }
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hash.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     format!("sha256:{hex}")
 }
 

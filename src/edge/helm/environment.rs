@@ -72,6 +72,14 @@ impl HelmEnvironment {
         self.changes.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()))
     }
 
+    /// Returns the namespace that Helm's processes work in, as far as variables say; empty if they do not.
+    pub fn namespace(&self) -> String {
+        const NAME: &str = "HELM_NAMESPACE";
+        let inherited = || std::env::var_os(NAME);
+        let namespace = self.changes.get(OsStr::new(NAME)).map_or_else(inherited, Clone::clone);
+        namespace.unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     pub(super) fn apply_to(&self, command: &mut Command) {
         for (name, value) in self.changes() {
             match value {

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::domain::helm_error::{self, ErrorScene};
 use crate::domain::report::Problem;
 
 pub use ask::DryRun;
@@ -149,6 +150,12 @@ impl Helm {
     /// Returns the program file, absolute if the working directory was.
     pub fn program(&self) -> &Path {
         &self.program
+    }
+
+    /// Returns what Helm's standard error says, with the names that Helm leaves out.
+    fn explain(&self, stderr: &str, release: &str) -> Vec<Problem> {
+        let namespace = self.environment.namespace();
+        helm_error::explain(stderr, &ErrorScene { release, namespace: &namespace })
     }
 
     /// Returns `helm WORDS...`, ready to start in a process group of its own: a Ctrl-C of the terminal then reaches us

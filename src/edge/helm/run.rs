@@ -19,7 +19,6 @@ use tokio::time::Instant;
 
 use super::ask::upgrade_words;
 use super::{Helm, HelmError, UpgradeRequest};
-use crate::domain::helm_error;
 use crate::domain::report::Problem;
 
 /// How often the files are looked at while Helm runs.
@@ -76,6 +75,8 @@ impl HelmEnd {
 /// Dropped before its end it is interrupted, but not waited for: whoever starts one waits for it.
 #[derive(Debug)]
 pub struct HelmRun {
+    helm: Helm,
+    release: String,
     verb: &'static str,
     child: Child,
     pid: Option<Pid>,
@@ -92,7 +93,7 @@ impl Helm {
     /// # Errors
     /// [`HelmError::File`] and [`HelmError::Process`]; nothing runs then.
     pub fn upgrade(&self, request: &UpgradeRequest<'_>, log_folder: &Path) -> Result<HelmRun, HelmError> {
-        self.start("upgrade", &upgrade_words(request), Signal::INT, log_folder)
+        self.start("upgrade", request.release, &upgrade_words(request), Signal::INT, log_folder)
     }
 
     /// Starts `helm rollback` to this revision, which is always named: Helm's default may be a failed one. `flags` are for
@@ -111,7 +112,7 @@ impl Helm {
     ) -> Result<HelmRun, HelmError> {
         let mut words: Vec<OsString> = vec!["rollback".into(), release.into(), revision.to_string().into()];
         words.extend(flags.iter().map(OsString::from));
-        self.start("rollback", &words, Signal::TERM, log_folder)
+        self.start("rollback", release, &words, Signal::TERM, log_folder)
     }
 
     /// Starts `helm uninstall`. `flags` are for Helm, such as `--keep-history`. Files as in [`Helm::upgrade`].
@@ -123,12 +124,13 @@ impl Helm {
     pub fn uninstall(&self, release: &str, flags: &[String], log_folder: &Path) -> Result<HelmRun, HelmError> {
         let mut words: Vec<OsString> = vec!["uninstall".into(), release.into()];
         words.extend(flags.iter().map(OsString::from));
-        self.start("uninstall", &words, Signal::TERM, log_folder)
+        self.start("uninstall", release, &words, Signal::TERM, log_folder)
     }
 
     fn start(
         &self,
         verb: &'static str,
+        release: &str,
         words: &[OsString],
         on_our_death: Signal,
         log_folder: &Path,
@@ -140,6 +142,8 @@ impl Helm {
         let child = command.spawn().map_err(failed)?;
         let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         Ok(HelmRun {
+            helm: self.clone(),
+            release: release.to_owned(),
             verb,
             child,
             pid,
@@ -248,7 +252,7 @@ impl HelmRun {
             HelmEnd {
                 status,
                 was_interrupted: self.was_interrupted,
-                problems: if status.success() { Vec::new() } else { helm_error::explain(&stderr) },
+                problems: if status.success() { Vec::new() } else { self.helm.explain(&stderr, &self.release) },
                 stdout: self.out.kept_text(),
                 stderr,
             }

@@ -120,7 +120,7 @@ fn shorten_lists(style: Style, lists: &mut [List], room: usize, elsewhere: &str)
 fn lists(style: Style, report: &RunReport) -> Vec<List> {
     let problems = report.problems.iter().map(|problem| problem_lines(style, problem)).collect();
     let findings = untold(report).iter().map(|finding| finding_lines(style, 2, finding)).collect();
-    let left_behind = report.left_behind.iter().map(|left| left_behind_lines(style, left)).collect();
+    let left_behind = grouped(&report.left_behind).iter().map(|group| left_behind_lines(style, group)).collect();
     let numbered = |(index, act): (usize, &String)| hang(style, &format!("{:>3}. ", index + 1), act);
     let to_do = report.to_do.iter().enumerate().map(numbered).collect();
     let findings = List::new(About::Findings, None, findings);
@@ -156,12 +156,29 @@ fn problem_lines(style: Style, problem: &Problem) -> Vec<String> {
     lines
 }
 
-fn left_behind_lines(style: Style, left: &LeftBehind) -> Vec<String> {
+/// Objects with the same fate for the same reason are one entry.
+fn grouped(left_behind: &[LeftBehind]) -> Vec<Vec<&LeftBehind>> {
+    let mut groups: Vec<Vec<&LeftBehind>> = Vec::new();
+    for left in left_behind {
+        let is_like = |group: &&mut Vec<&LeftBehind>| {
+            group.first().is_some_and(|first| first.fate == left.fate && first.because == left.because)
+        };
+        match groups.iter_mut().find(is_like) {
+            Some(group) => group.push(left),
+            None => groups.push(vec![left]),
+        }
+    }
+    groups
+}
+
+fn left_behind_lines(style: Style, group: &[&LeftBehind]) -> Vec<String> {
+    let Some(left) = group.first() else { return vec![] };
+    let names: Vec<String> = group.iter().map(|left| left.object.to_string()).collect();
     let fate = match left.fate {
         Fate::Removed => "removed",
         Fate::Kept => "kept   ",
     };
-    hang(style, &format!("  {}  ", style.dim(fate)), &format!("{}: {}", left.object, left.because))
+    hang(style, &format!("  {}  ", style.dim(fate)), &format!("{}: {}", names.join(", "), left.because))
 }
 
 /// Returns where the evidence is, and what goes on from here.
@@ -181,7 +198,8 @@ fn next(report: &RunReport) -> Option<String> {
         ExitStatus::Unexpected => report.run_id.as_ref().map(|_| command("status")),
         ExitStatus::Stopped => Some("run the same command again".to_owned()),
         ExitStatus::Blocked | ExitStatus::Undone => Some("fix that, then run the same command again".to_owned()),
-        ExitStatus::NotUndone => Some(format!("do that, then {}", command("resume"))),
+        ExitStatus::NotUndone if report.is_open => Some(format!("do that, then {}", command("resume"))),
+        ExitStatus::NotUndone => Some("see to that, fix the cause, then run the same command again".to_owned()),
         ExitStatus::VerifyFound => Some(command("verify")),
         ExitStatus::Locked => Some(format!("see who holds it: {}", command("status"))),
     }
@@ -239,6 +257,7 @@ pub(super) mod tests {
                 left("Job", "migrate", Fate::Removed, "revision 4 brought it"),
             ],
             to_do: vec![],
+            is_open: exit == ExitStatus::NotUndone,
             evidence: Some(EVIDENCE.into()),
             findings: vec![],
         }

@@ -11,7 +11,9 @@ pub fn render_status(status: &StatusView, style: &Style) -> String {
     let style = *style;
     let mut lines: Vec<String> = headline(style, "", &status.headline);
     let release = ("release".to_owned(), format!("{}, namespace {}", status.release, status.namespace));
-    let rows: Vec<(String, String)> = std::iter::once(release).chain(status.rows.iter().cloned()).collect();
+    // An overview is of no one release.
+    let release = (!status.release.is_empty()).then_some(release);
+    let rows: Vec<(String, String)> = release.into_iter().chain(status.rows.iter().cloned()).collect();
     lines.extend(columns(style, 2, &rows));
     if !status.next.is_empty() {
         lines.extend(section(style, "Next"));

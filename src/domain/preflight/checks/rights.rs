@@ -21,6 +21,12 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::pass(format!("has {}", wording::count(rights.len(), "right")));
     }
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    if facts.is_read_only {
+        return Outcome::warn(
+            format!("an upgrade by this user would be blocked: no right to {}", wording::list(&missing, "; ")),
+            "run the upgrade as a user who has them: `examples/rbac-upgrade.yaml` lists what it needs",
+        );
+    }
     Outcome::fail(
         format!("no right to {}", wording::list(&missing, "; ")),
         format!(
