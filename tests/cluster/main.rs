@@ -5,6 +5,8 @@
 mod support;
 
 mod bed;
+mod blocked;
 mod edge;
 mod edge_records;
+mod failure;
 mod upgrade;

@@ -79,16 +79,16 @@ fn an_install_that_fails_is_removed_again() {
 fn without_a_terminal_and_without_yes_nothing_is_changed() {
     let Some(bed) = Bed::open() else { return };
     let scene = Scene::hubble(&bed, "nobody", &[]);
-    let before = scene.snapshot();
+    let before = scene.state_of_all();
     scene.run(&["upgrade", "shop", &chart("hubble-2.0.0"), "--skip-crds"]).expect(30).says("`--yes`");
-    assert_eq!(before.changes_until(&scene.snapshot()), Vec::<String>::new());
+    before.assert_unchanged(&scene);
 }
 
 #[test]
 fn a_dry_run_is_a_plan() {
     let Some(bed) = Bed::open() else { return };
     let scene = Scene::hubble(&bed, "dry-run", &[]);
-    let before = scene.snapshot();
+    let before = scene.state_of_all();
     for flag in ["--dry-run", "--dry-run=server"] {
         let dry = scene.upgrade(&[flag]).expect(0);
         assert!(dry.stdout.contains("helm upgrade (revision 2)"), "{}", dry.stdout);
@@ -98,7 +98,7 @@ fn a_dry_run_is_a_plan() {
     assert_eq!(plan.stdout, scene.upgrade(&["--dry-run"]).expect(0).stdout);
     let detailed: Vec<&str> = words.into_iter().chain(["--detailed-exitcode"]).collect();
     scene.run(&detailed).expect(10);
-    assert_eq!(before.changes_until(&scene.snapshot()), Vec::<String>::new());
+    before.assert_unchanged(&scene);
 }
 
 #[test]
@@ -121,11 +121,7 @@ fn a_wrong_command_line_ends_with_2_and_names_the_word() {
     ] {
         scene.run(&words).expect(2).says(said);
     }
-    assert_eq!(
-        scene.snapshot().names().filter(|name| !name.contains("kube-root-ca.crt")).count(),
-        1,
-        "a ServiceAccount"
-    );
+    assert_eq!(scene.leases(), Vec::<String>::new());
 }
 
 #[test]
@@ -134,8 +130,7 @@ fn releases_kept_in_config_maps_are_upgraded_there() {
     let scene = Scene::new(&bed, "configmap");
     let driver = ("HELM_DRIVER", "configmap");
     let words = ["install", "shop", &chart("small"), "-n", &scene.namespace.name];
-    let installed =
-        scene.helm.command(&bed.kubeconfig).env(driver.0, driver.1).args(words).output().expect("helm starts");
+    let installed = scene.helm.command(&bed.kubeconfig).env(driver.0, driver.1).args(words).output().expect("helm starts");
     assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
     let mut command = scene.command(&["upgrade", "shop", &chart("small"), "--yes", "--set", "version=2.0.0"]);
     command.env(driver.0, driver.1);
@@ -188,8 +183,7 @@ fn paths_with_spaces_and_values_from_stdin_are_taken() {
     fs::write(folder.join("my values.yaml"), "replicas: 2\n").expect("written");
     fs::create_dir(folder.join("a state")).expect("a folder");
     let (chart, values) = (folder.join("a chart"), folder.join("my values.yaml"));
-    let words =
-        ["upgrade", "shop", chart.to_str().expect("text"), "--yes", "-f", values.to_str().expect("text"), "-f", "-"];
+    let words = ["upgrade", "shop", chart.to_str().expect("text"), "--yes", "-f", values.to_str().expect("text"), "-f", "-"];
     let mut command = scene.command(&words);
     command.env("XDG_STATE_HOME", folder.join("a state")).stdin(Stdio::piped());
     // The values come late: whoever reads them waits.

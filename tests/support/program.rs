@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use super::bed::{Bed, TestNamespace};
+use super::contents::Contents;
 use super::helm::Helm;
 use super::snapshot::Snapshot;
 
@@ -159,9 +160,14 @@ impl<'a> Scene<'a> {
         self.history().pop().expect("the release is there")
     }
 
-    /// Returns the versions of every object of the namespace.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot::of_namespace(self.bed, &self.namespace.name)
+    /// Returns the state of the namespace: what must be the same after a command that changes nothing.
+    pub fn state_of_all(&self) -> Unchanged {
+        Unchanged { versions: Snapshot::of_namespace(self.bed, &self.namespace.name), contents: self.contents() }
+    }
+
+    /// Returns what a user set in the objects of the namespace.
+    pub fn contents(&self) -> Contents {
+        Contents::of_namespace(self.bed, &self.namespace.name)
     }
 
     /// Returns the names of the Secrets that hold the records of runs.
@@ -204,6 +210,31 @@ impl<'a> Scene<'a> {
     /// Returns the folder of the newest run.
     pub fn last_run(&self) -> PathBuf {
         self.runs().pop().expect("a run")
+    }
+}
+
+/// The state of a namespace.
+pub struct Unchanged {
+    versions: Snapshot,
+    contents: Contents,
+}
+
+impl Unchanged {
+    /// Asserts that nothing was changed since.
+    #[track_caller]
+    pub fn assert_unchanged(&self, scene: &Scene<'_>) {
+        let later = scene.state_of_all();
+        let mut changes = self.versions.changes_until(&later.versions);
+        // Their controller looks for metrics, and writes that there are none, whenever it likes; that nobody else wrote
+        // is seen by their contents.
+        changes.retain(|change| !change.starts_with("changed: HorizontalPodAutoscaler "));
+        assert_eq!(changes, Vec::<String>::new(), "versions");
+        assert_eq!(self.contents.differences(&later.contents, &[]), Vec::<String>::new(), "contents");
+    }
+
+    /// Returns `Kind namespace name` of every object.
+    pub fn names(&self) -> Vec<&str> {
+        self.versions.names().collect()
     }
 }
 
@@ -273,9 +304,44 @@ impl Ran {
 pub struct Running {
     child: Child,
     started: Instant,
+    stdout: Stream,
+    stderr: Stream,
+}
+
+/// One of its two streams, read line by line in a thread of its own.
+struct Stream {
     lines: Arc<Mutex<Vec<Line>>>,
-    stderr: Option<JoinHandle<()>>,
-    stdout: Option<JoinHandle<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Stream {
+    fn read(source: impl Read + Send + 'static) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                sink.lock().unwrap_or_else(PoisonError::into_inner).push(Line { at: Instant::now(), text });
+            }
+        });
+        Self { lines, reader: Some(reader) }
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for the end of the stream.
+    fn end(&mut self) -> Vec<Line> {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("read");
+        }
+        self.lines()
+    }
+}
+
+fn text_of(lines: &[Line]) -> String {
+    lines.iter().map(|line| format!("{}\n", line.text)).collect()
 }
 
 impl Running {
@@ -283,22 +349,9 @@ impl Running {
     pub fn start(mut command: Command) -> Self {
         let started = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let (mut stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-        let sink = Arc::clone(&lines);
-        let stderr = std::thread::spawn(move || {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                let text = String::from_utf8_lossy(&line).into_owned();
-                sink.lock().unwrap_or_else(PoisonError::into_inner).push(Line { at: Instant::now(), text });
-            }
-        });
-        let stdout = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            // What was read before an error is shown all the same.
-            let _ = stdout.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        });
-        Self { child, started, lines, stderr: Some(stderr), stdout: Some(stdout) }
+        let stdout = Stream::read(child.stdout.take().expect("piped"));
+        let stderr = Stream::read(child.stderr.take().expect("piped"));
+        Self { child, started, stdout, stderr }
     }
 
     /// Returns its process id.
@@ -308,7 +361,12 @@ impl Running {
 
     /// Returns the lines of stderr so far.
     pub fn lines(&self) -> Vec<Line> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stderr.lines()
+    }
+
+    /// Returns the lines of stdout so far.
+    pub fn output(&self) -> Vec<Line> {
+        self.stdout.lines()
     }
 
     /// Tells whether it has ended.
@@ -346,11 +404,9 @@ impl Running {
         }
         let took = self.started.elapsed();
         let status = self.child.wait().expect("it ended");
-        let stdout = self.stdout.take().expect("once").join().expect("read");
-        self.stderr.take().expect("once").join().expect("read");
-        let lines = self.lines();
-        let stderr: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
-        Ran { code: status.code().unwrap_or(-1), signal: status.signal(), stdout, stderr, lines, took }
+        let (stdout, lines) = (text_of(&self.stdout.end()), self.stderr.end());
+        let (code, signal) = (status.code().unwrap_or(-1), status.signal());
+        Ran { code, signal, stdout, stderr: text_of(&lines), lines, took }
     }
 }
 
