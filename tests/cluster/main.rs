@@ -9,4 +9,5 @@ mod blocked;
 mod edge;
 mod edge_records;
 mod failure;
+mod real_charts;
 mod upgrade;
