@@ -9,5 +9,6 @@ mod blocked;
 mod edge;
 mod edge_records;
 mod failure;
+mod locks;
 mod real_charts;
 mod upgrade;
