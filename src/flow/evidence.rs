@@ -77,8 +77,7 @@ impl Evidence<'_, '_> {
     fn helm_texts(&mut self) {
         let entries = std::fs::read_dir(self.run.folder.path()).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let is_text = |name: &String| name.starts_with("helm-") && (name.ends_with(".out") || name.ends_with(".err"));
-        for name in names.filter(is_text).collect::<Vec<_>>() {
+        for name in names.filter(|name| name.starts_with("helm-")).collect::<Vec<_>>() {
             match self.run.folder.read(&name) {
                 Ok(content) => self.text(&name, &String::from_utf8_lossy(&content.unwrap_or_default())),
                 Err(error) => self.missing.push(error.to_string()),

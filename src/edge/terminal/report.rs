@@ -143,7 +143,13 @@ fn untold(report: &RunReport) -> Vec<&Finding> {
         }
         _ => true,
     };
-    report.findings.iter().filter(|finding| finding.is_blocking() && !is_told(finding)).collect()
+    let blocking: Vec<&Finding> = report.findings.iter().filter(|finding| finding.is_blocking()).collect();
+    // A check that could not run because of what another check found says "see" that one: one of them is enough.
+    let points_on = |finding: &Finding| match &finding.outcome {
+        CouldNotTell { because } => blocking.iter().any(|other| because.contains(&format!("see `{}`", other.check))),
+        _ => false,
+    };
+    blocking.iter().copied().filter(|finding| !is_told(finding) && !points_on(finding)).collect()
 }
 
 fn problem_lines(style: Style, problem: &Problem) -> Vec<String> {

@@ -77,6 +77,3 @@ fn rendered_target(facts: &Facts) -> Result<&TargetFacts, Outcome> {
 fn count_read(facts: &Facts) -> usize {
     facts.objects.iter().filter(|object| object.live.known().is_some()).count()
 }
-
-/// Ids of the checks that a rollback needs.
-pub const OF_A_ROLLBACK: [&str; 5] = ["release-exists", "helm-version", "rights", "run-lock", "gitops-owner"];
