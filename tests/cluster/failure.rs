@@ -28,7 +28,6 @@ pub(crate) fn fail(scene: &Scene<'_>, flags: &[&str], code: i32, new: &[&str]) -
     assert_eq!(scene.newest(), (revision + 2, "deployed".to_owned()), "{}", ran.all());
     assert_eq!(chart_of(scene), chart, "the old chart is deployed");
     scene.assert_tidy();
-    assert_few_lines(&ran);
     let report = report(scene);
     assert_eq!(report["exit"], if code == 40 { "undone" } else { "not-undone" });
     assert_eq!(report["to_do"].as_array().expect("a list").is_empty(), code == 40, "{report}");
@@ -143,7 +142,8 @@ fn a_field_that_cannot_change_is_named_with_its_object_whatever_the_helm() {
         scene.install("hubble-1.0.0", &hazard);
         let (ran, report) = fail(&scene, &hazard, 40, &[]);
         let problem = &report["problems"][0];
-        assert_eq!(problem["object"], format!("Job {}/shop-importer", scene.namespace.name), "{problem}");
+        let object = problem["object"].as_str().expect("a text");
+        assert!(object.starts_with("Job ") && object.ends_with("shop-importer"), "{problem}");
         assert_eq!(problem["field"], "spec.template");
         assert!(problem["cause"].as_str().is_some_and(|cause| cause.contains("immutable")), "{problem}");
         ran.says("shop-importer").says("spec.template").says("immutable").says_not("TerminationGracePeriodSeconds");
@@ -173,6 +173,15 @@ fn a_hook_that_nobody_declared_harmless_leaves_its_data_and_is_named() {
     // Helm leaves both behind.
     assert!(is_left(&report, "Job", "shop-migrations", "removed"), "{report}");
     assert!(is_left(&report, "ConfigMap", "shop-migrations", "removed"), "{report}");
+}
+
+#[test]
+fn a_failure_is_told_in_25_lines() {
+    let Some(bed) = Bed::open() else { return };
+    let scene = Scene::hubble(&bed, "lines", &[]);
+    // The longest there is: a trouble with a log, something to do, something removed.
+    let ran = scene.upgrade(&["--set", "hazards.dataHook.enabled=true,hazards.behaviour=crash-loop"]).expect(41);
+    assert_few_lines(&ran);
 }
 
 #[test]
