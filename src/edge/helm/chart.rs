@@ -221,8 +221,7 @@ fn digest(files: &Files) -> String {
             hash.update(bytes);
         }
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    hash.finalize().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn read_metadata(files: &Files, chart: &str) -> Result<ChartMetadata, HelmError> {
