@@ -1,31 +1,31 @@
-#!/usr/bin/env bash
-# usage: scripts/install.sh [update]
-#
-# Run by Helm when the plugin is installed or updated: makes sure that bin/csghub is there. A shipped binary is used as it
-# is; in a checkout it is built (again, on update). Nothing is ever downloaded but by cargo.
-#
-# Helm 4 sets only HELM_PLUGIN_NAME and HELM_PLUGIN_DIR, so nothing else is relied on.
-set -euo pipefail
+#!/bin/sh
+# The plugin's install and update hook: install.sh [update]. A binary that was shipped is used as it is; in a checkout it is
+# built, and built again on update. Nothing is downloaded but Rust packages, by cargo.
+set -eu
 
-say() { printf 'csghub: %s\n' "$*" >&2; }
+# Helm 4 gives a hook no HELM_BIN, and both give the plugin's folder.
+plugin=${HELM_PLUGIN_DIR:-$(cd "$(dirname "$0")/.." && pwd)}
+binary=$plugin/bin/csghub
 
 fail() {
-  say "$*"
-  say "Helm keeps a plugin whose installation failed; before the next try: helm plugin uninstall csghub"
+  echo "csghub: $*" >&2
+  echo "csghub: Helm keeps a plugin whose installation failed; before the next try: helm plugin uninstall csghub" >&2
   exit 1
 }
 
-plugin_dir=${HELM_PLUGIN_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
-binary=$plugin_dir/bin/csghub
+is_checkout() { [ -f "$plugin/Cargo.toml" ]; }
 
-is_checkout() { [[ -f $plugin_dir/Cargo.toml ]]; }
+uses_binary() {
+  if [ "${1:-}" = update ] && is_checkout; then return 1; fi
+  [ -x "$binary" ] && "$binary" --version >/dev/null 2>&1
+}
 
-if [[ ! -e $binary ]] || { [[ ${1:-} == update ]] && is_checkout; }; then
-  is_checkout || fail "bin/csghub is missing from the archive, and there are no sources to build it from"
-  say "building bin/csghub from source; this takes some minutes"
-  "$plugin_dir/scripts/build" || fail "the build failed; a release archive brings a built bin/csghub and needs no compiler"
+if uses_binary "${1:-}"; then
+  echo "csghub: using $("$binary" --version)"
+  exit 0
 fi
-
-[[ -x $binary ]] || fail "$binary is not executable (is the file system mounted noexec, or were modes lost in unpacking?)"
-"$binary" --version >/dev/null || fail "$binary does not run on this machine ($(uname -sm))"
-say "ready: helm csghub --help"
+is_checkout ||
+  fail "this archive has no binary for $(uname -s) $(uname -m): get the one for this machine, or install from a checkout"
+echo "csghub: building from this checkout; it takes a few minutes"
+"$plugin/scripts/build" ||
+  fail "the build failed, see above; an archive with a binary needs no compiler"

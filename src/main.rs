@@ -1,30 +1,13 @@
-//! `csghub`: the program behind `helm csghub`.
+//! `csghub`: parse, call [`helm_csghub::cli::run`], return the exit code. No runtime is started before a command needs it.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
     #[cfg(feature = "cluster")]
-    if let Some(exit) = exec_if_asked() {
-        return exit;
+    if args.get(1).is_some_and(|word| word == helm_csghub::edge::helm::EXEC_COMMAND) {
+        let error = helm_csghub::edge::helm::exec_guarded(args.into_iter().skip(2));
+        return helm_csghub::cli::could_not_exec(error);
     }
-    ExitCode::SUCCESS
-}
-
-/// Becomes another program if we were started as the guard of one; returns only if that fails, or was not asked for.
-#[cfg(feature = "cluster")]
-fn exec_if_asked() -> Option<ExitCode> {
-    use std::error::Error as _;
-    use std::io::Write as _;
-
-    use helm_csghub::edge::helm::{EXEC_COMMAND, exec_guarded};
-
-    let mut args = std::env::args_os().skip(1);
-    if args.next()? != EXEC_COMMAND {
-        return None;
-    }
-    let error = exec_guarded(args);
-    let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-    // Standard error is all that a guard has, and it may be gone.
-    let _ = writeln!(std::io::stderr(), "Error: {error}{cause}");
-    Some(ExitCode::from(127))
+    helm_csghub::cli::run(args)
 }

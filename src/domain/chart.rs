@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct ChartMetadata {
     /// Name of the chart.
     pub name: String,
-    /// Version of the chart: SemVer.
+    /// Version of the chart: `SemVer`.
     pub version: String,
     /// Version of what the chart installs: any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -46,6 +46,9 @@ pub struct Facts {
     pub namespace: String,
     /// Whether `--install` was given: a release that does not exist is then installed.
     pub install: bool,
+    /// Whether the command only looks: then rights that only an upgrade needs are a warning.
+    #[serde(default)]
+    pub is_read_only: bool,
     /// The user's Helm.
     pub helm: HelmFacts,
     /// `gitVersion` of the API server, such as `v1.36.3`.
@@ -160,6 +163,9 @@ pub struct ObjectRole {
     pub target_hook: Option<HookFacts>,
     /// The target's manifest carries `helm.sh/resource-policy: keep`.
     pub target_keeps: bool,
+    /// A Job of the target's manifest (no hook) that nobody declared harmless.
+    #[serde(default)]
+    pub target_runs_code: bool,
 }
 
 /// A hook of the target.

@@ -121,6 +121,9 @@ pub struct RunReport {
     pub left_behind: Vec<LeftBehind>,
     /// What a person must still do, one sentence each; not empty for [`ExitStatus::NotUndone`].
     pub to_do: Vec<String>,
+    /// Whether the run is still open: `resume` tries its undo again.
+    #[serde(default)]
+    pub is_open: bool,
     /// Folder with logs, events, objects and Helm's full text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,

@@ -1,3 +1,10 @@
-//! The outside world: one folder a neighbour, each translating to domain types at its door.
+//! The outside world, one folder per neighbour, translating to domain types at the door.
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
+pub mod disk;
+#[cfg(feature = "cluster")]
 pub mod helm;
+#[cfg(feature = "cluster")]
+pub mod host;
+pub mod terminal;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
@@ -84,9 +85,22 @@ impl Helm {
                 only_archive(into)?
             }
         };
+        restrict(into).map_err(failed("restrict"))?;
         let files = if path.is_dir() { read_folder(&path)? } else { read_archive(&path, request.chart)? };
         Ok(PulledChart { metadata: read_metadata(&files, request.chart)?, digest: digest(&files), path })
     }
+}
+
+/// Charts may hold passwords among their default values: folders 0700, files 0600.
+fn restrict(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        return fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(path)? {
+        restrict(&entry?.path())?;
+    }
+    Ok(())
 }
 
 /// The files of a chart by their path within it, sorted, separated by `/`.
@@ -221,7 +235,8 @@ fn digest(files: &Files) -> String {
             hash.update(bytes);
         }
     }
-    hash.finalize().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    let hex = hash.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    format!("sha256:{hex}")
 }
 
 fn read_metadata(files: &Files, chart: &str) -> Result<ChartMetadata, HelmError> {

@@ -1,0 +1,159 @@
+//! Flags to requests, results to the terminal and an exit code. One file a subcommand; no decisions.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::domain::report::ExitStatus;
+#[cfg(feature = "cluster")]
+use crate::edge::terminal::{ColourChoice, Format, Surroundings, Verbosity};
+use crate::edge::terminal::{Options, Screen};
+
+#[cfg(feature = "cluster")]
+mod arguments;
+#[cfg(feature = "cluster")]
+mod open;
+#[cfg(feature = "cluster")]
+mod plan;
+mod post_render;
+#[cfg(feature = "cluster")]
+mod preflight;
+#[cfg(feature = "cluster")]
+mod resume;
+#[cfg(feature = "cluster")]
+mod rollback;
+mod shared;
+#[cfg(feature = "cluster")]
+mod status;
+#[cfg(feature = "cluster")]
+mod upgrade;
+#[cfg(feature = "cluster")]
+mod verify;
+
+use shared::Shared;
+
+/// Upgrade a Helm release the way a careful expert would
+///
+/// It tells you before it starts, it can stop anywhere, and it can always say what state you are in.
+#[derive(Debug, Parser)]
+#[command(name = "csghub", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+As a Helm plugin it is called `helm csghub`; `csghub` alone does the same.
+`csghub COMMAND --help` tells more, exit codes are listed in the README.";
+
+/// Every subcommand.
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[cfg(feature = "cluster")]
+    Upgrade(upgrade::UpgradeArgs),
+    #[cfg(feature = "cluster")]
+    Plan(plan::PlanArgs),
+    #[cfg(feature = "cluster")]
+    Preflight(preflight::PreflightArgs),
+    #[cfg(feature = "cluster")]
+    Verify(verify::VerifyArgs),
+    #[cfg(feature = "cluster")]
+    Status(status::StatusArgs),
+    #[cfg(feature = "cluster")]
+    Resume(resume::ResumeArgs),
+    #[cfg(feature = "cluster")]
+    Rollback(rollback::RollbackArgs),
+    PostRender(post_render::PostRenderArgs),
+}
+
+/// Runs the command line, prints its result or its error once, and returns the exit code.
+#[must_use]
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let args = words(args);
+    match dispatch(&args) {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(Ended::Clap(error)) => {
+            let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
+            // A closed pipe leaves nobody to tell.
+            let _ = error.print();
+            ExitCode::from(status.code())
+        }
+        Err(Ended::Failure { failure, options }) => {
+            Screen::new(options).error(&failure);
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+/// Prints why a guarded program could not be started, and returns the exit code.
+#[cfg(feature = "cluster")]
+#[must_use]
+pub fn could_not_exec(error: impl Into<anyhow::Error>) -> ExitCode {
+    let failure = crate::edge::terminal::Failure::new(ExitStatus::Unexpected, error);
+    let options = Options::new(Format::Human, Verbosity::Normal, ColourChoice::Auto, &Surroundings::read());
+    Screen::new(options).error(&failure);
+    ExitCode::from(ExitStatus::Unexpected.code())
+}
+
+/// Why a command ended without a result of its own.
+enum Ended {
+    /// Help, version, or a command line that clap refuses.
+    Clap(clap::Error),
+    /// Anything else.
+    Failure { failure: crate::edge::terminal::Failure, options: Options },
+}
+
+impl From<clap::Error> for Ended {
+    fn from(error: clap::Error) -> Self {
+        Self::Clap(error)
+    }
+}
+
+/// A word that is no UTF-8 keeps its place; what it names is then not found, and the error shows it.
+fn words(args: Vec<OsString>) -> Vec<String> {
+    args.into_iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
+    #[cfg(feature = "cluster")]
+    if let Some(helm_command) = arguments::helm_command(args, &Cli::command()) {
+        return helm_command.run();
+    }
+    let matches = Cli::command().try_get_matches_from(args)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    let options = cli.shared.options();
+    let fail = |failure| Ended::Failure { failure, options };
+    match cli.command {
+        #[cfg(feature = "cluster")]
+        Command::Upgrade(_) | Command::Plan(_) | Command::Preflight(_) => {
+            // Their command lines are parted first (`arguments`): clap sees them for `--help` alone.
+            Err(Cli::command()
+                .error(clap::error::ErrorKind::MissingRequiredArgument, "RELEASE and CHART are missing")
+                .into())
+        }
+        #[cfg(feature = "cluster")]
+        Command::Verify(args) => {
+            open::with_session(&cli.shared, async |session, screen| verify::run(&args, session, screen).await)
+                .map_err(fail)
+        }
+        #[cfg(feature = "cluster")]
+        Command::Status(args) => {
+            open::with_session(&cli.shared, async |session, screen| status::run(&args, session, screen).await)
+                .map_err(fail)
+        }
+        #[cfg(feature = "cluster")]
+        Command::Resume(args) => {
+            open::with_session(&cli.shared, async |session, screen| resume::run(&args, session, screen).await)
+                .map_err(fail)
+        }
+        #[cfg(feature = "cluster")]
+        Command::Rollback(args) => {
+            open::with_session(&cli.shared, async |session, screen| rollback::run(&args, session, screen).await)
+                .map_err(fail)
+        }
+        Command::PostRender(args) => post_render::run(&args).map_err(fail),
+    }
+}

@@ -1,0 +1,45 @@
+//! `plan RELEASE CHART [helm flags]`.
+
+use clap::Args;
+
+use super::open::to_shown;
+use super::upgrade::Target;
+use crate::domain::plan::explain;
+use crate::domain::report::ExitStatus;
+use crate::edge::terminal::{Failure, Screen, View};
+use crate::flow::inputs::Inputs;
+use crate::flow::session::Session;
+use crate::flow::upgrade::{exit_of_plan, interruptible};
+use crate::flow::{prepare, report};
+
+/// Show what an upgrade would do, and change nothing
+///
+/// Takes every flag of `helm upgrade`.
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// End with code 10 if there are changes
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+/// Gathers, checks and plans.
+pub(super) async fn run(
+    args: &PlanArgs,
+    inputs: &Inputs,
+    session: &Session,
+    screen: &Screen,
+) -> Result<ExitStatus, Failure> {
+    let asked = args.target.asking.asked(true);
+    let prepared = interruptible(session, prepare::prepare(session, inputs, &asked)).await.map_err(to_shown)?;
+    match &prepared.plan {
+        None => super::upgrade::show(screen, &report::blocked(&prepared)),
+        Some(plan) => {
+            screen.message(View::Findings(&prepared.findings));
+            let view = explain::view(plan);
+            screen.result(View::Plan(&view)).map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
+            Ok(exit_of_plan(&prepared, args.detailed_exitcode))
+        }
+    }
+}

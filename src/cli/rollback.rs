@@ -1,0 +1,38 @@
+//! `rollback RELEASE [REVISION]`.
+
+use clap::Args;
+
+use super::open::to_shown;
+use super::upgrade::{Asking, asker};
+use crate::domain::report::ExitStatus;
+use crate::edge::terminal::{Failure, Screen};
+use crate::flow::rollback::rollback;
+use crate::flow::session::Session;
+
+/// Bring a release back to a revision, and verify it
+///
+/// Undoes an unfinished run, if there is one. Without REVISION: to the last good one before the current.
+#[derive(Debug, Args)]
+pub(super) struct RollbackArgs {
+    /// Release to roll back
+    release: String,
+    /// Revision to go back to; `helm history RELEASE` lists them
+    revision: Option<u32>,
+    #[command(flatten)]
+    asking: Asking,
+    /// Accept the plan as shown, without being asked
+    #[arg(short = 'y', long)]
+    yes: bool,
+    /// Take an unfinished run over although its process may still be alive
+    #[arg(long)]
+    take_over: bool,
+}
+
+/// Rolls back.
+pub(super) async fn run(args: &RollbackArgs, session: &Session, screen: &Screen) -> Result<ExitStatus, Failure> {
+    let ask = asker(args.yes, session, screen);
+    let asked = args.asking.asked(false);
+    let report =
+        rollback(session, &args.release, args.revision, &asked, args.take_over, &ask).await.map_err(to_shown)?;
+    super::upgrade::show(screen, &report)
+}

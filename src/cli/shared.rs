@@ -1,0 +1,56 @@
+//! The flags that every subcommand takes.
+
+use std::ffi::OsString;
+
+use clap::{Args, ValueEnum};
+
+use crate::edge::terminal::{ColourChoice, Format, Options, Surroundings, Verbosity};
+
+/// Flags of every subcommand. Helm takes `-n`, `--kubeconfig` and `--kube-context` away from a plugin's command line and
+/// hands them on in the environment; called alone, `csghub` reads both.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Shared {
+    /// Namespace of the release
+    #[arg(short, long, global = true, value_name = "NAMESPACE")]
+    pub(super) namespace: Option<String>,
+    /// Path of the kubeconfig file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) kubeconfig: Option<OsString>,
+    /// Context of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) kube_context: Option<String>,
+    /// Form of the result on stdout
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "human")]
+    pub(super) output: Output,
+    /// Print the result and failures only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Print details: every check, every line of Helm
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+}
+
+/// Form of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// Text for people.
+    Human,
+    /// One JSON document, with a format version.
+    Json,
+}
+
+impl Shared {
+    /// Returns how to print.
+    pub(super) fn options(&self) -> Options {
+        let format = match self.output {
+            Output::Human => Format::Human,
+            Output::Json => Format::Json,
+        };
+        let verbosity = match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        };
+        Options::new(format, verbosity, ColourChoice::Auto, &Surroundings::read())
+    }
+}

@@ -1,0 +1,104 @@
+//! `upgrade RELEASE CHART [helm flags]`.
+
+use clap::Args;
+
+use super::open::to_shown;
+use crate::domain::plan::build::PlanOptions;
+use crate::domain::plan::explain;
+use crate::domain::preflight::Waiver;
+use crate::domain::report::ExitStatus;
+use crate::edge::terminal::{Consent as Answer, Failure, Screen, View};
+use crate::flow::inputs::Inputs;
+use crate::flow::prepare::Asked;
+use crate::flow::session::Session;
+use crate::flow::upgrade::{Consent, upgrade};
+
+/// Upgrade a release: check, plan, ask, run Helm, verify, and undo what fails
+///
+/// Takes every flag of `helm upgrade` and passes it on; `helm upgrade --help` lists them.
+/// `--dry-run` is the same as `plan`. Refused: `--atomic`, `--rollback-on-failure`, `--take-ownership`.
+#[derive(Debug, Args)]
+pub(super) struct UpgradeArgs {
+    #[command(flatten)]
+    target: Target,
+    /// Accept the plan as shown, without being asked
+    #[arg(short = 'y', long)]
+    yes: bool,
+}
+
+/// The arguments that `upgrade`, `plan` and `preflight` share.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Target {
+    /// Release to upgrade
+    pub(super) release: String,
+    /// Chart: folder, archive, `repo/name`, `oci://...`, URL
+    pub(super) chart: String,
+    #[command(flatten)]
+    pub(super) asking: Asking,
+}
+
+/// What the user accepts, and how long to wait.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Asking {
+    /// Go on although this check blocks; the reason is recorded
+    #[arg(long, value_name = "CHECK=REASON")]
+    pub(super) waive: Vec<Waiver>,
+    /// Longest time for every object to become current, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(super) verify_timeout: u64,
+}
+
+impl Asking {
+    /// Returns the request.
+    pub(super) fn asked(&self, is_read_only: bool) -> Asked {
+        let options = PlanOptions { verify_timeout_secs: self.verify_timeout };
+        Asked { is_read_only, waivers: self.waive.clone(), options }
+    }
+}
+
+impl UpgradeArgs {
+    /// Returns the same request for `plan`: what `--dry-run` means.
+    pub(super) fn as_plan(&self) -> super::plan::PlanArgs {
+        super::plan::PlanArgs { target: self.target.clone(), detailed_exitcode: false }
+    }
+}
+
+/// Runs the whole flow.
+pub(super) async fn run(
+    args: &UpgradeArgs,
+    inputs: &Inputs,
+    session: &Session,
+    screen: &Screen,
+) -> Result<ExitStatus, Failure> {
+    let ask = asker(args.yes, session, screen);
+    let report = upgrade(session, inputs, &args.target.asking.asked(false), &ask).await.map_err(to_shown)?;
+    show(screen, &report)
+}
+
+/// Returns what shows findings and plan, and asks unless `--yes` was given.
+pub(super) fn asker<'a>(
+    is_yes: bool,
+    session: &'a Session,
+    screen: &'a Screen,
+) -> impl Fn(&[crate::domain::preflight::Finding], &crate::domain::plan::Plan) -> Consent + 'a {
+    move |findings, plan| {
+        screen.message(View::Findings(findings));
+        let view = explain::view(plan);
+        if is_yes {
+            screen.message(View::Plan(&view));
+            return Consent::Yes;
+        }
+        let interrupted = session.interrupts.flag();
+        match screen.confirm(View::Plan(&view), "Go on?", &interrupted) {
+            Answer::Yes => Consent::Yes,
+            Answer::NoTerminal => Consent::NobodyThere,
+            Answer::No => Consent::No,
+        }
+    }
+}
+
+/// Shows a report and returns its exit status.
+pub(super) fn show(screen: &Screen, report: &crate::domain::report::RunReport) -> Result<ExitStatus, Failure> {
+    screen.report(report).map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
+    Ok(report.exit)
+}

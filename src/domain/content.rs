@@ -1,0 +1,316 @@
+//! What a user sets of an object, apart from what servers and controllers write; and how two objects differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::field_path;
+use super::object::Object;
+
+/// Fields of `metadata` that only a server writes.
+const SERVER_METADATA: [&str; 7] =
+    ["uid", "resourceVersion", "generation", "managedFields", "creationTimestamp", "selfLink", "deletionTimestamp"];
+
+/// Annotations in which controllers and clients keep their own notes; a trailing `/` stands for all of a prefix.
+///
+/// Source: Kubernetes "Well-Known Labels, Annotations and Taints".
+const NOTE_ANNOTATIONS: [&str; 9] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deployment.kubernetes.io/",
+    "deprecated.daemonset.template.generation",
+    "autoscaling.alpha.kubernetes.io/",
+    "control-plane.alpha.kubernetes.io/leader",
+    "endpoints.kubernetes.io/last-change-trigger-time",
+    "pv.kubernetes.io/",
+    "volume.kubernetes.io/",
+    "volume.beta.kubernetes.io/storage-provisioner",
+];
+
+/// Labels that tie a Job's pods to the one Job that made them; a Job made anew gets others.
+const JOB_LABELS: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
+
+/// Keys by which the items of a list are told apart, best first.
+///
+/// Source: the list map keys of the core Kubernetes types.
+const ITEM_KEYS: [&str; 8] = ["name", "mountPath", "devicePath", "containerPort", "port", "topologyKey", "ip", "type"];
+
+/// Returns the object without its status and without all that servers and controllers write beside it.
+///
+/// What an allocator or binder filled in (`clusterIP`, `volumeName`, node ports) stays: the object would not be the same
+/// without it.
+#[must_use]
+pub fn of(object: &Object) -> Value {
+    let mut value = object.as_value().clone();
+    if let Some(fields) = value.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    if let Some(metadata) = map_at(&mut value, "/metadata") {
+        for field in SERVER_METADATA {
+            metadata.shift_remove(field);
+        }
+        metadata.shift_remove("deletionGracePeriodSeconds");
+    }
+    if let Some(annotations) = map_at(&mut value, "/metadata/annotations") {
+        annotations.retain(|key, _| !is_note(key));
+    }
+    if object.kind() == "Job" && object.group() == "batch" {
+        for pointer in ["/metadata/labels", "/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
+            if let Some(labels) = map_at(&mut value, pointer) {
+                labels.retain(|key, _| !JOB_LABELS.contains(&key.as_str()));
+            }
+        }
+    }
+    drop_unset_times(&mut value);
+    if let Some(metadata) = map_at(&mut value, "/metadata") {
+        metadata.retain(|field, value| !(matches!(field.as_str(), "annotations" | "labels") && is_empty(value)));
+    }
+    value
+}
+
+/// Go writes `creationTimestamp: null` into every template, and a status into every volume claim template.
+fn drop_unset_times(value: &mut Value) {
+    for pointer in ["/spec/template/metadata", "/spec/jobTemplate/metadata", "/spec/jobTemplate/spec/template/metadata"]
+    {
+        if let Some(metadata) = map_at(value, pointer) {
+            metadata.shift_remove("creationTimestamp");
+        }
+    }
+    let claims = value.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut);
+    for claim in claims.into_iter().flatten() {
+        if let Some(metadata) = map_at(claim, "/metadata") {
+            metadata.shift_remove("creationTimestamp");
+        }
+        if let Some(fields) = claim.as_object_mut() {
+            fields.shift_remove("status");
+        }
+    }
+}
+
+fn is_note(annotation: &str) -> bool {
+    NOTE_ANNOTATIONS
+        .iter()
+        .any(|note| if note.ends_with('/') { annotation.starts_with(note) } else { annotation == *note })
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(Map::is_empty)
+}
+
+fn map_at<'a>(value: &'a mut Value, pointer: &str) -> Option<&'a mut Map<String, Value>> {
+    value.pointer_mut(pointer).and_then(Value::as_object_mut)
+}
+
+/// Returns `sha256:<hex>` of [`of`] the object: equal for objects that a user set alike, whatever the order of their keys.
+#[must_use]
+pub fn digest(object: &Object) -> String {
+    sha256(&canonical_json(&of(object)))
+}
+
+/// Returns `sha256:<hex>` of the bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(71);
+    text.push_str("sha256:");
+    for byte in Sha256::digest(bytes) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// Returns compact JSON with sorted keys: the same bytes for equal values.
+#[must_use]
+pub fn canonical_json(value: &Value) -> Vec<u8> {
+    let mut out = String::new();
+    write_canonical(value, &mut out);
+    out.into_bytes()
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            out.push('{');
+            let sorted: BTreeMap<_, _> = map.iter().collect();
+            for (index, (key, value)) in sorted.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_canonical(&Value::String(key.clone()), out);
+                out.push(':');
+                write_canonical(value, out);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        scalar => {
+            let _ = write!(out, "{scalar}");
+        }
+    }
+}
+
+/// Returns the paths of the fields in which two values differ, never the values, in the order of their keys; `.` where
+/// the whole differs.
+///
+/// A subtree that only one of them has is named by its top. Items of a list are matched by name or another key of theirs
+/// where all items have one; a list of anything else is one field, and so is a list whose items only changed places.
+#[must_use]
+pub fn differences(before: &Value, after: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    compare("", before, after, &mut paths);
+    paths
+}
+
+fn compare(path: &str, before: &Value, after: &Value, paths: &mut Vec<String>) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => compare_maps(path, before, after, paths),
+        (Value::Array(before), Value::Array(after)) => compare_lists(path, before, after, paths),
+        _ => paths.push(if path.is_empty() { ".".to_owned() } else { path.to_owned() }),
+    }
+}
+
+fn compare_maps(path: &str, before: &Map<String, Value>, after: &Map<String, Value>, paths: &mut Vec<String>) {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        let path = field_path::child(path, key);
+        match (before.get(key), after.get(key)) {
+            (Some(before), Some(after)) => compare(&path, before, after, paths),
+            _ => paths.push(path),
+        }
+    }
+}
+
+fn compare_lists(path: &str, before: &[Value], after: &[Value], paths: &mut Vec<String>) {
+    let keyed = ITEM_KEYS.iter().find_map(|key| Some((*key, index_by(key, before)?, index_by(key, after)?)));
+    let found = paths.len();
+    if let Some((key, before, after)) = keyed {
+        for (name, item) in &before {
+            let path = field_path::keyed_item(path, key, name);
+            match after.iter().find(|(other, _)| other == name) {
+                Some((_, after)) => compare(&path, item, after, paths),
+                None => paths.push(path),
+            }
+        }
+        let is_new = |name: &String| before.iter().all(|(other, _)| other != name);
+        paths.extend(
+            after.iter().filter(|(name, _)| is_new(name)).map(|(name, _)| field_path::keyed_item(path, key, name)),
+        );
+    } else if before.len() == after.len() && before.iter().chain(after).all(Value::is_object) {
+        for (index, (before, after)) in before.iter().zip(after).enumerate() {
+            compare(&field_path::item(path, index), before, after, paths);
+        }
+    }
+    if paths.len() == found {
+        paths.push(if path.is_empty() { ".".to_owned() } else { path.to_owned() });
+    }
+}
+
+/// Returns the items with their names; nothing if one has none, or two have the same.
+fn index_by<'a>(key: &str, items: &'a [Value]) -> Option<Vec<(String, &'a Value)>> {
+    let mut indexed: Vec<(String, &Value)> = Vec::with_capacity(items.len());
+    for item in items {
+        let name = match item.get(key)? {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        indexed.push((name, item));
+    }
+    let mut names: Vec<&String> = indexed.iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    (names.len() == count).then_some(indexed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Object {
+        Object::new(value).expect("an object")
+    }
+
+    #[test]
+    fn what_servers_and_controllers_write_is_dropped() {
+        let live = object(json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "uid": "1", "resourceVersion": "2", "generation": 3, "creationTimestamp": "t",
+                "managedFields": [], "selfLink": "/x", "deletionTimestamp": "t", "deletionGracePeriodSeconds": 0,
+                "annotations": {"deployment.kubernetes.io/revision": "4"}, "labels": {"app": "web"}},
+            "spec": {"template": {"metadata": {"creationTimestamp": null}}}, "status": {"replicas": 1}}));
+        assert_eq!(
+            of(&live),
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "labels": {"app": "web"}},
+                "spec": {"template": {"metadata": {}}}})
+        );
+    }
+
+    #[test]
+    fn what_an_allocator_filled_in_stays() {
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+            "spec": {"clusterIP": "10.0.0.1"}});
+        assert_eq!(of(&object(service.clone())), service);
+    }
+
+    #[test]
+    fn a_job_made_anew_has_the_same_digest() {
+        let job = |uid: &str| {
+            let labels = json!({"controller-uid": uid, "batch.kubernetes.io/controller-uid": uid, "app": "shop"});
+            object(json!({"apiVersion": "batch/v1", "kind": "Job",
+                "metadata": {"name": "migrate", "uid": uid, "labels": labels},
+                "spec": {"selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}},
+                    "template": {"metadata": {"labels": labels}}}}))
+        };
+        assert_eq!(digest(&job("a")), digest(&job("b")));
+        assert!(digest(&job("a")).starts_with("sha256:"));
+    }
+
+    #[test]
+    fn canonical_json_does_not_depend_on_the_order_of_keys() {
+        let (one, other) =
+            (json!({"b": [1, {"y": "é\n", "x": null}], "a": 1.5}), r#"{"a":1.5,"b":[1,{"x":null,"y":"é\n"}]}"#);
+        assert_eq!(canonical_json(&one), other.as_bytes());
+        assert_eq!(sha256(b""), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[test]
+    fn differences_are_paths_by_the_names_of_items() {
+        let before = json!({"spec": {"template": {"spec": {"containers": [
+            {"name": "server", "image": "a:1", "args": ["x"]}, {"name": "old"}]}}}, "metadata": {"labels": {"a.b/c": "1"}}});
+        let after = json!({"spec": {"template": {"spec": {"containers": [
+            {"name": "new"}, {"name": "server", "image": "a:2", "args": ["x", "y"]}]}}}, "metadata": {"labels": {}}});
+        assert_eq!(
+            differences(&before, &after),
+            [
+                "metadata.labels.\"a.b/c\"",
+                "spec.template.spec.containers[name=server].args",
+                "spec.template.spec.containers[name=server].image",
+                "spec.template.spec.containers[name=old]",
+                "spec.template.spec.containers[name=new]",
+            ]
+        );
+    }
+
+    #[test]
+    fn items_without_a_name_are_compared_by_place_or_as_a_whole() {
+        let rules = |verb: &str| json!({"rules": [{"verbs": ["get"]}, {"verbs": [verb]}]});
+        assert_eq!(differences(&rules("list"), &rules("watch")), ["rules[1].verbs"]);
+        assert_eq!(differences(&rules("list"), &json!({"rules": []})), ["rules"]);
+        assert_eq!(differences(&json!([{"name": "a"}, {"name": "b"}]), &json!([{"name": "b"}, {"name": "a"}])), ["."]);
+        assert_eq!(differences(&json!(1), &json!(1)), Vec::<String>::new());
+    }
+}

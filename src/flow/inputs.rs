@@ -1,0 +1,123 @@
+//! What the user gave a run: Helm's flags and the files they name, read once. Values may hold secrets, so the copies
+//! live in memory and in the inputs Secret beside the release, never on disk.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use crate::domain::helm_flags::HelmArgs;
+use crate::domain::report::ExitStatus;
+use crate::edge::host::MemoryFile;
+
+/// Format version of the inputs Secret.
+pub const INPUTS_FORMAT: u32 = 1;
+
+/// Everything that another machine needs to run the same `helm upgrade`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedInputs {
+    /// [`INPUTS_FORMAT`].
+    pub format: u32,
+    /// The command line's words for Helm: RELEASE, CHART, flags.
+    pub words: Vec<String>,
+    /// Content of each file that the flags name, base64.
+    pub files: BTreeMap<String, String>,
+    /// Digest of the chart: elsewhere it is pulled again, and must be the same.
+    pub chart_digest: String,
+}
+
+/// Helm's flags, with the files that they name read into memory.
+pub struct Inputs {
+    /// The command line as it was given.
+    pub args: HelmArgs,
+    words: Vec<String>,
+    contents: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, MemoryFile>,
+}
+
+impl Inputs {
+    /// Reads every file that the flags name. URLs are left to Helm, which has the credentials for them.
+    ///
+    /// # Errors
+    /// Exit 2 names the file that cannot be read.
+    pub fn read(args: HelmArgs, words: Vec<String>) -> Result<Self, Failure> {
+        let mut contents = BTreeMap::new();
+        for source in named_files(&args) {
+            if contents.contains_key(&source) || source.contains("://") {
+                continue;
+            }
+            let content = read_source(&source)
+                .with_context(|| format!("read `{source}`, a file that the command line names"))
+                .map_err(|error| Failure::new(ExitStatus::Usage, error))?;
+            contents.insert(source, content);
+        }
+        Self::in_memory(args, words, contents)
+    }
+
+    /// Returns the inputs of a run that was begun elsewhere.
+    ///
+    /// # Errors
+    /// The saved inputs are damaged.
+    pub fn restore(saved: &SavedInputs, args: HelmArgs) -> Result<Self, Failure> {
+        let mut contents = BTreeMap::new();
+        for (name, content) in &saved.files {
+            let content =
+                BASE64_STANDARD.decode(content).with_context(|| format!("read the saved copy of `{name}`"))?;
+            contents.insert(name.clone(), content);
+        }
+        Self::in_memory(args, saved.words.clone(), contents)
+    }
+
+    /// Returns what another machine needs.
+    #[must_use]
+    pub fn save(&self, chart_digest: &str) -> SavedInputs {
+        SavedInputs {
+            format: INPUTS_FORMAT,
+            words: self.words.clone(),
+            files: self
+                .contents
+                .iter()
+                .map(|(name, content)| (name.clone(), BASE64_STANDARD.encode(content)))
+                .collect(),
+            chart_digest: chart_digest.to_owned(),
+        }
+    }
+
+    /// Returns Helm's flags with every file replaced by its copy in memory.
+    #[must_use]
+    pub fn helm_words(&self) -> Vec<String> {
+        let pinned = self
+            .files
+            .iter()
+            .map(|(source, file)| (source.clone(), file.path().to_string_lossy().into_owned()))
+            .collect();
+        self.args.upgrade_words(&pinned)
+    }
+
+    fn in_memory(args: HelmArgs, words: Vec<String>, contents: BTreeMap<String, Vec<u8>>) -> Result<Self, Failure> {
+        let mut files = BTreeMap::new();
+        for (source, content) in &contents {
+            let file = MemoryFile::new(content).with_context(|| format!("keep a copy of `{source}`"))?;
+            files.insert(source.clone(), file);
+        }
+        Ok(Self { args, words, contents, files })
+    }
+}
+
+fn named_files(args: &HelmArgs) -> Vec<String> {
+    let set_files = args.set_files().into_iter().map(|file| file.source);
+    args.values_files().into_iter().chain(set_files).collect()
+}
+
+fn read_source(source: &str) -> std::io::Result<Vec<u8>> {
+    if source == "-" {
+        let mut content = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut content)?;
+        return Ok(content);
+    }
+    std::fs::read(source)
+}

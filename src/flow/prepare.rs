@@ -1,0 +1,98 @@
+//! Everything up to confirm: gather, preflight, plan. Changes nothing.
+
+use super::failure::Failure;
+use super::gather::{self, Gathered};
+use super::inputs::Inputs;
+use super::session::Session;
+use crate::domain::event::Stage;
+use crate::domain::facts::Facts;
+use crate::domain::plan::build::PlanOptions;
+use crate::domain::plan::{Plan, build};
+use crate::domain::preflight::{self, Finding, Waiver, WaiverError};
+use crate::domain::report::ExitStatus;
+use crate::edge::disk::RunFolder;
+use crate::edge::helm::PulledChart;
+use crate::edge::host;
+
+/// What the user asked of `upgrade`, `plan` or `preflight`, beyond Helm's flags.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Whether the command only looks.
+    pub is_read_only: bool,
+    /// Checks whose answer the user accepts, with the reason.
+    pub waivers: Vec<Waiver>,
+    /// How the plan is built.
+    pub options: PlanOptions,
+}
+
+/// All that was read and decided before anything is changed.
+pub struct Prepared {
+    /// Id of the run, if it is begun.
+    pub run_id: String,
+    /// Its folder.
+    pub folder: RunFolder,
+    /// What was read.
+    pub facts: Facts,
+    /// The chart, pulled into the folder; absent in a rollback.
+    pub chart: Option<PulledChart>,
+    /// What the checks found.
+    pub findings: Vec<Finding>,
+    /// The plan; absent where a finding blocks.
+    pub plan: Option<Plan>,
+}
+
+/// What the report says where nobody could be asked.
+pub const NOBODY_THERE: &str = "nobody was there to say yes, so nothing was changed: `--yes` accepts the plan as shown";
+
+impl Prepared {
+    /// Returns the exit code that the findings mean: 0, 20, or 60 where another run holds the release.
+    #[must_use]
+    pub fn exit(&self) -> ExitStatus {
+        if preflight::is_locked(&self.findings) {
+            ExitStatus::Locked
+        } else if self.findings.iter().any(Finding::is_blocking) {
+            ExitStatus::Blocked
+        } else {
+            ExitStatus::Done
+        }
+    }
+}
+
+/// Gathers, checks and plans an upgrade.
+///
+/// # Errors
+/// What had to be read cannot be read, or a waiver names no check.
+pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Result<Prepared, Failure> {
+    let run_id = host::new_run_id();
+    let folder = RunFolder::create(&session.runs_root, &run_id)?;
+    let Gathered { facts, chart } = gather::gather(session, inputs, &folder, asked.is_read_only).await?;
+    let findings = check(session, &facts, &asked.waivers, preflight::run_all)?;
+    let mut prepared = Prepared { run_id, folder, facts, chart: Some(chart), findings, plan: None };
+    if prepared.exit() == ExitStatus::Done {
+        let clock = session.stage(Stage::Plan, "plan");
+        let plan = build::upgrade(&prepared.facts, &prepared.findings, &asked.options);
+        prepared.folder.write("plan.json", &serde_json::to_vec_pretty(&plan).map_err(anyhow::Error::from)?)?;
+        clock.finish(format!("{} steps", plan.steps.len()));
+        prepared.plan = Some(plan);
+    }
+    Ok(prepared)
+}
+
+/// The checks of an upgrade, or those of a rollback.
+pub type Checks = fn(&Facts, &[Waiver]) -> Result<Vec<Finding>, WaiverError>;
+
+/// Runs every check over the facts.
+///
+/// # Errors
+/// Exit 2 for a waiver that names no check, or one that cannot be waived.
+pub fn check(session: &Session, facts: &Facts, waivers: &[Waiver], checks: Checks) -> Result<Vec<Finding>, Failure> {
+    let clock = session.stage(Stage::Preflight, "check");
+    let findings = checks(facts, waivers).map_err(|error| Failure::new(ExitStatus::Usage, error))?;
+    let blocking = findings.iter().filter(|finding| finding.is_blocking()).count();
+    if blocking == 0 {
+        clock.finish(format!("{} checks", findings.len()));
+    } else {
+        clock.fail(format!("{blocking} of {} checks block", findings.len()));
+    }
+    Ok(findings)
+}

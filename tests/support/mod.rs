@@ -1,0 +1,29 @@
+//! What tests share: the test bed, its users, its audit log, snapshots of the cluster, the Helms.
+//!
+//! Include it with `#[path = "../support/mod.rs"] mod support;`. Kubernetes is reached through the bed's own kubectl, so that what
+//! is tested is not also what tests.
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::missing_panics_doc
+)]
+
+pub mod audit;
+pub mod bed;
+pub mod contents;
+pub mod helm;
+pub mod program;
+pub mod snapshot;
+pub mod user;
+
+pub use audit::{Audit, Request};
+pub use bed::{Bed, TestNamespace};
+pub use contents::Contents;
+pub use helm::Helm;
+pub use program::{Ran, Running, Scene};
+pub use snapshot::Snapshot;
+pub use user::BedUser;

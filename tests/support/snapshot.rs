@@ -1,0 +1,86 @@
+//! The state of the cluster: uid and resourceVersion of every object of every kind that can be listed.
+
+use std::collections::BTreeMap;
+
+use super::bed::Bed;
+
+/// Kinds whose objects change all by themselves: heartbeats of nodes and components, and events, which tell and are not told.
+const RESTLESS: [&str; 6] = [
+    "events",
+    "events.events.k8s.io",
+    "leases.coordination.k8s.io",
+    "nodes",
+    "componentstatuses",
+    "csistoragecapacities.storage.k8s.io",
+];
+
+/// Every object with its version; Leases only outside the namespaces where components keep theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot(BTreeMap<String, String>);
+
+const LINE: &str = "{{range .items}}{{.kind}} {{or .metadata.namespace \"-\"}} {{.metadata.name}}\t{{.metadata.uid}} \
+                    {{.metadata.resourceVersion}}\n{{end}}";
+
+impl Snapshot {
+    /// Takes one of the whole cluster. Only on a bed of one's own: other tests change things all the time.
+    pub fn of_cluster(bed: &Bed) -> Self {
+        let mut objects = Self::read(bed, "-A", None, "");
+        let leases = Self::read_kinds(bed, "-A", "leases.coordination.k8s.io").expect("every server has Leases");
+        let of_components = ["Lease kube-node-lease ", "Lease kube-system "];
+        objects.extend(leases.into_iter().filter(|(name, _)| !of_components.iter().any(|own| name.starts_with(own))));
+        Self(objects)
+    }
+
+    /// Takes one of a namespace: what a test that shares its bed can compare.
+    pub fn of_namespace(bed: &Bed, namespace: &str) -> Self {
+        let scope = format!("--namespace={namespace}");
+        Self(Self::read(bed, &scope, Some("--namespaced"), ",leases.coordination.k8s.io"))
+    }
+
+    /// Returns what is new, gone or changed in `later`, one line each; empty if nothing is.
+    pub fn changes_until(&self, later: &Self) -> Vec<String> {
+        let gone = self.0.keys().filter(|name| !later.0.contains_key(*name)).map(|name| format!("gone: {name}"));
+        let other = later.0.iter().filter_map(|(name, version)| match self.0.get(name) {
+            None => Some(format!("new: {name}")),
+            Some(before) if before != version => Some(format!("changed: {name}: {before} -> {version}")),
+            Some(_) => None,
+        });
+        gone.chain(other).collect()
+    }
+
+    /// Returns how many objects there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns `Kind namespace name` of every object; `-` stands for no namespace.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Lists all kinds and their objects; again if another test removed a kind in between.
+    fn read(bed: &Bed, scope: &str, of_scope: Option<&str>, further: &str) -> BTreeMap<String, String> {
+        let mut complaint = String::new();
+        for _ in 0..10 {
+            let mut arguments = vec!["api-resources", "--verbs=list", "-o", "name", "--cached=false"];
+            arguments.extend(of_scope);
+            let listed = bed.kubectl(&arguments);
+            let kinds = listed.lines().filter(|kind| !RESTLESS.contains(kind)).collect::<Vec<_>>().join(",");
+            match Self::read_kinds(bed, scope, &format!("{kinds}{further}")) {
+                Ok(objects) => return objects,
+                Err(text) => complaint = text,
+            }
+        }
+        panic!("no snapshot: {complaint}");
+    }
+
+    fn read_kinds(bed: &Bed, scope: &str, kinds: &str) -> Result<BTreeMap<String, String>, String> {
+        let output = bed.try_kubectl(&["get", kinds, scope, "-o", &format!("go-template={LINE}")], None);
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let listed = String::from_utf8_lossy(&output.stdout);
+        let lines = listed.lines().filter_map(|line| line.split_once('\t'));
+        Ok(lines.map(|(name, version)| (name.to_owned(), version.to_owned())).collect())
+    }
+}
