@@ -138,7 +138,7 @@ pub(super) fn explain_message(message: &str, scene: &ErrorScene<'_>) -> Vec<Prob
 fn explain_part(part: &str, scene: &ErrorScene<'_>) -> Vec<Problem> {
     let part = unwrap(part.trim());
     if let Some((hook, rest)) = part.split_once(" hooks failed: ").or_else(|| {
-        part.strip_prefix("failed ").and_then(|rest| rest.split_once(": ")).filter(|(hook, _)| hook.starts_with("p"))
+        part.strip_prefix("failed ").and_then(|rest| rest.split_once(": ")).filter(|(hook, _)| hook.starts_with('p'))
     }) && !hook.contains(' ')
     {
         return explain_hook(hook, rest, scene);
