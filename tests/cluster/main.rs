@@ -6,9 +6,13 @@ mod support;
 
 mod bed;
 mod blocked;
+mod canary;
 mod edge;
 mod edge_records;
 mod failure;
+mod kill;
 mod locks;
+mod plugin;
+mod read_only;
 mod real_charts;
 mod upgrade;
