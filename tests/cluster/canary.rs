@@ -108,7 +108,8 @@ fn secret_values_are_found_nowhere_but_in_the_inputs_and_every_file_is_the_users
     let plan = plan.expect(0);
     let status = scene.run(&["status", "shop", "-v"]).expect(0);
     let verify = scene.run(&["verify", "shop", "-v", "-o", "json"]).expect(0);
-    let said = [("a bad upgrade", &bad), ("refused", &refused), ("plan", &plan), ("status", &status), ("verify", &verify)];
+    let said =
+        [("a bad upgrade", &bad), ("refused", &refused), ("plan", &plan), ("status", &status), ("verify", &verify)];
     let places = traces(&scene, &said);
     let evidence = places.iter().filter(|(place, _)| place.contains("/evidence/")).count();
     assert!(evidence > 10, "the evidence is among what was looked at: {evidence} files");

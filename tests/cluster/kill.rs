@@ -144,7 +144,13 @@ fn end(scene: &Scene<'_>, before: &Contents, dice: &mut Dice, moment: Moment) {
         RunState::Ready { .. } | RunState::Stepping { .. } if goes_on && !moment.fails => &[0, 40],
         _ => &[40],
     };
-    assert!(right.contains(&ran.code), "exit {} and not {right:?} after {}\n{}", ran.code, state_of(&journal), ran.all());
+    assert!(
+        right.contains(&ran.code),
+        "exit {} and not {right:?} after {}\n{}",
+        ran.code,
+        state_of(&journal),
+        ran.all()
+    );
     scene.wait_for_quiet();
     scene.assert_tidy();
     assert_eq!(scene.newest().1, "deployed");
@@ -228,11 +234,8 @@ fn a_helm_that_is_killed_is_undone_by_the_run_itself() {
         let before = scene.contents();
         let old = scene.runs();
         let mut run = start(&scene, false, number as u64);
-        let moment = Moment {
-            state: "stepping helm-upgrade",
-            fails: false,
-            delay: Duration::from_millis(dice.below(2500)),
-        };
+        let moment =
+            Moment { state: "stepping helm-upgrade", fails: false, delay: Duration::from_millis(dice.below(2500)) };
         assert!(wait_for(&mut run, &scene, &old, moment));
         let helms = scene.helms();
         helms.iter().for_each(|helm| signal(*helm, Signal::KILL));

@@ -27,7 +27,8 @@ fn static_chart() -> Option<PathBuf> {
     let tool = tool.filter(|tool| tool.is_file());
     if tool.is_none() {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        writeln!(std::io::stderr(), "{test}: skipped: CSGHUB_REAL_CHARTS names no folder with static-chart").expect("stderr");
+        writeln!(std::io::stderr(), "{test}: skipped: CSGHUB_REAL_CHARTS names no folder with static-chart")
+            .expect("stderr");
     }
     tool
 }
@@ -102,6 +103,7 @@ fn csghub_2_1_2_to_2_2_0_fails_in_few_lines_and_every_object_is_as_it_was() {
 /// Returns what a user set in every namespace but the cluster's own.
 fn every_namespace(bed: &Bed) -> Vec<(String, Contents)> {
     let names = bed.kubectl(&["get", "namespaces", "-o", "name"]);
-    let names = names.lines().filter_map(|name| name.strip_prefix("namespace/")).filter(|name| !name.starts_with("kube-"));
+    let names =
+        names.lines().filter_map(|name| name.strip_prefix("namespace/")).filter(|name| !name.starts_with("kube-"));
     names.map(|name| (name.to_owned(), Contents::of_namespace(bed, name))).collect()
 }

@@ -22,7 +22,7 @@ use super::helm::Helm;
 use super::snapshot::Snapshot;
 
 /// Longer than any command of these tests takes, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Returns the program; `CSGHUB_BIN` names another one than the one that was built with the tests.
 pub fn program() -> PathBuf {
@@ -407,7 +407,7 @@ impl Stream {
 }
 
 fn text_of(lines: &[Line]) -> String {
-    lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    lines.iter().fold(String::new(), |text, line| text + &line.text + "\n")
 }
 
 impl Running {
