@@ -51,8 +51,7 @@ fn every_helm_installs_the_plugin_and_upgrades_with_it() {
         install(&scene);
         let two = chart("hubble-2.0.0");
         let place = ["-n", &scene.namespace.name];
-        let words =
-            ["csghub", "upgrade", "shop", &two, "--yes", "--skip-crds", "--set", "web.title=A title, \"quoted\""];
+        let words = ["csghub", "upgrade", "shop", &two, "--yes", "--skip-crds", "--set", "web.title=A title"];
         let words: Vec<&str> = words.iter().copied().chain(place).collect();
         Running::start(helm(&scene, &words)).end().expect(0).says("revision 2 is deployed");
         assert_eq!(scene.newest(), (2, "deployed".to_owned()), "Helm {}", scene.helm.version);
