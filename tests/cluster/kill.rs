@@ -237,7 +237,9 @@ fn a_helm_that_is_killed_is_undone_by_the_run_itself() {
             Moment { state: "stepping helm-upgrade", fails: false, delay: Duration::from_millis(dice.below(2500)) };
         assert!(wait_for(&mut run, &scene, &old, moment));
         let helms = scene.helms();
-        helms.iter().for_each(|helm| signal(*helm, Signal::KILL));
+        for helm in &helms {
+            signal(*helm, Signal::KILL);
+        }
         let ran = run.end();
         say(&format!("{} of {kills}: Helm {helms:?} killed in {moment:?} -> exit {}", number + 1, ran.code));
         scene.wait_for_quiet();
@@ -262,7 +264,9 @@ fn a_helm_that_is_killed_within_the_undo_is_called_again_by_resume() {
     let moment = Moment { state: "undoing helm-upgrade", fails: true, delay: Duration::ZERO };
     assert!(wait_for(&mut run, &scene, &old, moment));
     let killed = run.until_soon(|_| scene.helms().first().copied());
-    killed.into_iter().for_each(|helm| signal(helm, Signal::KILL));
+    for helm in killed {
+        signal(helm, Signal::KILL);
+    }
     let ran = run.end();
     assert!(killed.is_some(), "the rollback was too fast");
     if ran.code == 41 {

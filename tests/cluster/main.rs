@@ -1,5 +1,5 @@
 //! Tests against a real API server, each in a namespace of its own. Without a test bed each says that it is skipped.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr, clippy::print_stdout)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Real releases, on beds of their own: their objects have fixed names. Needs the environment variable CSGHUB_REAL_CHARTS, a
+//! Real releases, on beds of their own: their objects have fixed names. Needs the environment variable `CSGHUB_REAL_CHARTS`, a
 //! folder with the tool `static-chart`; without it these tests are skipped.
 
 use std::env;
@@ -39,7 +39,7 @@ fn on_own_bed(test: impl FnOnce(&Bed, &Path, &Path)) {
     let Some(tool) = static_chart() else { return };
     let _one = ONE_BED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(bed) = own_bed(&shared, folder.path()) else { return };
+    let bed = own_bed(&shared, folder.path());
     test(&bed, &tool, folder.path());
     testbed(&["down", "--dir", &bed.folder.display().to_string()]);
 }

@@ -44,17 +44,6 @@ impl Bed {
         })
     }
 
-    /// Returns the bed in that folder, which the test started itself.
-    pub fn at(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            kubeconfig: folder.join("kubeconfig"),
-            kubectl: env::var_os("CSGHUB_BED_KUBECTL").map_or_else(|| "kubectl".into(), PathBuf::from),
-            tokens: folder.join("tokens.csv"),
-            audit: folder.join("audit.log"),
-        }
-    }
-
     /// Runs kubectl as the administrator and returns what came of it, success or not.
     pub fn try_kubectl<A: AsRef<OsStr>>(&self, arguments: &[A], input: Option<&str>) -> Output {
         self.try_kubectl_as(&self.kubeconfig, arguments, input)
