@@ -264,7 +264,7 @@ fn a_helm_that_is_killed_within_the_undo_is_called_again_by_resume() {
     let moment = Moment { state: "undoing helm-upgrade", fails: true, delay: Duration::ZERO };
     assert!(wait_for(&mut run, &scene, &old, moment));
     let killed = run.until_soon(|_| scene.helms().first().copied());
-    for helm in killed {
+    if let Some(helm) = killed {
         signal(helm, Signal::KILL);
     }
     let ran = run.end();
