@@ -55,13 +55,12 @@ pub struct Undone {
 /// The journal could not be written, or another process took the run over: nothing more was changed.
 pub async fn execute(run: &mut Run<'_>, helpers: &Helpers<'_>) -> anyhow::Result<()> {
     let plan = run.plan()?;
-    let seen_before = run.session.interrupts.count();
     let mut has_tried_undo = false;
     loop {
         match run.state().clone() {
             RunState::Ready { done } => {
                 let Some(step) = plan.steps.get(done) else { return Ok(()) };
-                if run.session.interrupts.count() > seen_before {
+                if run.session.interrupts.any() {
                     run.record(Record::UnwindStarted { because: "stopped by the user".to_owned() }).await?;
                 } else {
                     run.record(Record::StepStarted { step: step.id.clone() }).await?;

@@ -145,7 +145,8 @@ async fn attend(
 ) -> anyhow::Result<(HelmEnd, Vec<Problem>)> {
     record_process(run, step, &mut helm_run).await?;
     let interrupts = run.session.interrupts.clone();
-    let mut seen = interrupts.count();
+    // One that came while Helm was started counts too.
+    let mut seen = 0;
     let mut hopeless: Vec<Problem> = Vec::new();
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

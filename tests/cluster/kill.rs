@@ -322,3 +322,19 @@ fn a_signal_before_anything_was_changed_ends_with_30() {
     before.assert_unchanged(&scene);
     assert_eq!(scene.leases(), Vec::<String>::new());
 }
+
+/// Whenever it comes, nothing is upgraded in spite of it.
+#[test]
+fn a_signal_while_the_run_begins_is_not_lost() {
+    let Some(bed) = Bed::open() else { return };
+    let scene = Scene::hubble(&bed, "begin", &[]);
+    let before = scene.contents();
+    let mut run = scene.start_upgrade(&[]);
+    run.until_soon(|_| (!scene.leases().is_empty()).then_some(())).expect("it begins");
+    run.signal(Signal::INT);
+    let ran = run.end();
+    assert!([30, 40].contains(&ran.code), "{}", ran.all());
+    let ran = ran.says("stopped").says_not("revision 2 is deployed");
+    assert_eq!(before.differences(&scene.contents(), &[]), Vec::<String>::new(), "{}", ran.all());
+    scene.assert_tidy();
+}

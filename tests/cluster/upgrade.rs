@@ -117,7 +117,7 @@ fn a_wrong_command_line_ends_with_2_and_names_the_word() {
         (vec!["upgrade", "shop", &hubble, "--waive", "no-such-check=because"], "no-such-check"),
         (vec!["upgrade", "shop", &hubble, "-f", "/no/such/values.yaml"], "/no/such/values.yaml"),
         (vec!["no-such-command"], "no-such-command"),
-        (vec!["status"], "RELEASE"),
+        (vec!["resume"], "RELEASE"),
     ] {
         scene.run(&words).expect(2).says(said);
     }
