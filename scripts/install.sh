@@ -1,22 +1,31 @@
 #!/bin/sh
-# The plugin's install hook. A binary that was shipped is used as it is; from a checkout it is built. Nothing is downloaded
-# but Rust packages, by cargo.
+# The plugin's install and update hook: install.sh [update]. A binary that was shipped is used as it is; in a checkout it is
+# built, and built again on update. Nothing is downloaded but Rust packages, by cargo.
 set -eu
 
 # Helm 4 gives a hook no HELM_BIN, and both give the plugin's folder.
 plugin=${HELM_PLUGIN_DIR:-$(cd "$(dirname "$0")/.." && pwd)}
+binary=$plugin/bin/csghub
 
-if [ -x "$plugin/bin/csghub" ] && "$plugin/bin/csghub" --version >/dev/null 2>&1; then
-  echo "csghub: using $("$plugin/bin/csghub" --version)"
+fail() {
+  echo "csghub: $*" >&2
+  echo "csghub: Helm keeps a plugin whose installation failed; before the next try: helm plugin uninstall csghub" >&2
+  exit 1
+}
+
+is_checkout() { [ -f "$plugin/Cargo.toml" ]; }
+
+uses_binary() {
+  if [ "${1:-}" = update ] && is_checkout; then return 1; fi
+  [ -x "$binary" ] && "$binary" --version >/dev/null 2>&1
+}
+
+if uses_binary "${1:-}"; then
+  echo "csghub: using $("$binary" --version)"
   exit 0
 fi
-if [ ! -f "$plugin/Cargo.toml" ]; then
-  echo "csghub: this archive has no binary for $(uname -s) $(uname -m): get the one for this machine, or install from a checkout" >&2
-  exit 1
-fi
-if ! command -v cargo >/dev/null 2>&1; then
-  echo "csghub: building from a checkout needs cargo (https://rustup.rs) and a C compiler: install them, or use an archive with a binary" >&2
-  exit 1
-fi
+is_checkout ||
+  fail "this archive has no binary for $(uname -s) $(uname -m): get the one for this machine, or install from a checkout"
 echo "csghub: building from this checkout; it takes a few minutes"
-exec "$plugin/scripts/build"
+"$plugin/scripts/build" ||
+  fail "the build failed, see above; an archive with a binary needs no compiler"

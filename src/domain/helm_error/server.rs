@@ -220,8 +220,7 @@ fn parse_right(text: &str) -> Option<String> {
     let mut right = format!("{verb} {resource}");
     right.extend(group.map(|group| format!(".{group}")));
     right.extend(namespace.map(|namespace| format!(" -n {namespace}")));
-    right.push_str(&format!(" --as {user}"));
-    Some(right)
+    Some(format!("{right} --as {user}"))
 }
 
 /// Messages that name no object of their own.

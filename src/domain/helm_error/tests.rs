@@ -6,12 +6,13 @@ use super::*;
 const SCENE: ErrorScene<'static> = ErrorScene { release: "shop", namespace: "prod" };
 
 fn told(problems: &[Problem]) -> String {
-    let line = |problem: &Problem| {
+    let mut text = String::new();
+    for problem in problems {
         let field = problem.field.as_ref().map_or_else(String::new, |field| format!(" [{field}]"));
         let remedy = problem.remedy.as_ref().map_or_else(String::new, |remedy| format!("\n    -> {remedy}"));
-        format!("  {}{field}: {}{remedy}\n", problem.object, problem.cause)
-    };
-    problems.iter().map(line).collect()
+        text.extend(["  ", &problem.object, &field, ": ", &problem.cause, &remedy, "\n"]);
+    }
+    text
 }
 
 fn corpus(texts: &str) -> Vec<(&str, &str)> {
@@ -19,7 +20,9 @@ fn corpus(texts: &str) -> Vec<(&str, &str)> {
 }
 
 fn explained(texts: &str) -> String {
-    corpus(texts).into_iter().map(|(name, text)| format!("{name}\n{}", told(&explain(text, &SCENE)))).collect()
+    corpus(texts)
+        .into_iter()
+        .fold(String::new(), |all, (name, text)| format!("{all}{name}\n{}", told(&explain(text, &SCENE))))
 }
 
 const HELM_3_17_4: &str = include_str!("../../../tests/fixtures/helm-errors/3.17.4.txt");

@@ -21,7 +21,8 @@ pub struct DryRun {
     pub release: Release,
     /// The JSON that Helm printed. Holds Secrets in clear.
     pub json: Vec<u8>,
-    /// The size in bytes of the record that Helm would store, by [`release::record_size`]; within 1 % of the real one.
+    /// The size in bytes of the record that Helm would store, by [`release::record_size`]; within 5 % of the real one, since
+    /// Go packs a little differently.
     pub record_bytes: usize,
 }
 
