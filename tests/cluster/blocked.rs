@@ -56,7 +56,12 @@ fn the_wrong_chart_an_older_chart_and_a_chart_for_another_kubernetes_are_refused
     assert!(version.to_string().contains(">=99.0.0"), "{version}");
     scene.upgrade(&[]).expect(0);
     let old = chart("hubble-1.0.0");
-    assert_blocked_by(&scene, &["upgrade", "shop", &old, "--skip-crds"], "not-downgrade", &["1.0.0", "2.0.0", "rollback"]);
+    assert_blocked_by(
+        &scene,
+        &["upgrade", "shop", &old, "--skip-crds"],
+        "not-downgrade",
+        &["1.0.0", "2.0.0", "rollback"],
+    );
 }
 
 #[test]

@@ -82,7 +82,8 @@ fn a_crash_loop_is_told_with_its_log_within_15_seconds_of_the_kubelets_report_an
     let told = ran.lines.iter().find(|line| is_crash(&line.text)).expect("it is told");
     let object = format!("Deployment {}/shop-server", scene.namespace.name);
     assert!(told.text.contains(&object), "{}", told.text);
-    let log = ran.lines.iter().find(|line| line.text.contains("FATAL: cannot reach database")).expect("its log is told");
+    let log =
+        ran.lines.iter().find(|line| line.text.contains("FATAL: cannot reach database")).expect("its log is told");
     let delay = log.at.saturating_duration_since(reported);
     println!("told {:.1} s after the kubelet's report", delay.as_secs_f64());
     assert!(delay < Duration::from_secs(15), "{delay:?}");
@@ -242,9 +243,8 @@ fn an_undo_that_fails_needs_a_person_and_resume_tries_it_again() {
     scene.kubeconfig.clone_from(&user.kubeconfig);
     let before = scene.contents();
     let mut run = scene.start_upgrade(&["--set", "hazards.behaviour=crash-loop"]);
-    let is_deployed = |run: &Running| {
-        run.lines().iter().any(|line| line.text.contains("revision 2 is deployed")).then_some(())
-    };
+    let is_deployed =
+        |run: &Running| run.lines().iter().any(|line| line.text.contains("revision 2 is deployed")).then_some(());
     run.until(is_deployed).expect("Helm ends well");
     // Somebody makes Deployments read-only: the way back is barred.
     let bar = bar(&namespace);
@@ -256,7 +256,8 @@ fn an_undo_that_fails_needs_a_person_and_resume_tries_it_again() {
     status.says("stuck").says("a person is needed").says("helm csghub resume shop");
     scene.upgrade(&[]).expect(20).says("unfinished-run");
     for object in bar["items"].as_array().expect("a list") {
-        let (kind, name) = (object["kind"].as_str().expect("a text"), object["metadata"]["name"].as_str().expect("a text"));
+        let (kind, name) =
+            (object["kind"].as_str().expect("a text"), object["metadata"]["name"].as_str().expect("a text"));
         bed.kubectl(&["delete", kind, name]);
     }
     std::thread::sleep(Duration::from_secs(3));

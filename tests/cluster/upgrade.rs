@@ -130,7 +130,8 @@ fn releases_kept_in_config_maps_are_upgraded_there() {
     let scene = Scene::new(&bed, "configmap");
     let driver = ("HELM_DRIVER", "configmap");
     let words = ["install", "shop", &chart("small"), "-n", &scene.namespace.name];
-    let installed = scene.helm.command(&bed.kubeconfig).env(driver.0, driver.1).args(words).output().expect("helm starts");
+    let installed =
+        scene.helm.command(&bed.kubeconfig).env(driver.0, driver.1).args(words).output().expect("helm starts");
     assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
     let mut command = scene.command(&["upgrade", "shop", &chart("small"), "--yes", "--set", "version=2.0.0"]);
     command.env(driver.0, driver.1);
@@ -183,7 +184,8 @@ fn paths_with_spaces_and_values_from_stdin_are_taken() {
     fs::write(folder.join("my values.yaml"), "replicas: 2\n").expect("written");
     fs::create_dir(folder.join("a state")).expect("a folder");
     let (chart, values) = (folder.join("a chart"), folder.join("my values.yaml"));
-    let words = ["upgrade", "shop", chart.to_str().expect("text"), "--yes", "-f", values.to_str().expect("text"), "-f", "-"];
+    let words =
+        ["upgrade", "shop", chart.to_str().expect("text"), "--yes", "-f", values.to_str().expect("text"), "-f", "-"];
     let mut command = scene.command(&words);
     command.env("XDG_STATE_HOME", folder.join("a state")).stdin(Stdio::piped());
     // The values come late: whoever reads them waits.
