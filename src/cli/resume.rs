@@ -6,6 +6,7 @@ use super::open::to_shown;
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Failure, Screen};
 use crate::flow::resume::{Direction, end_unfinished, find_unfinished};
+use crate::flow::run::clear_up;
 use crate::flow::session::Session;
 
 /// Go on with a run whose process is gone
@@ -24,6 +25,7 @@ pub(super) struct ResumeArgs {
 pub(super) async fn run(args: &ResumeArgs, session: &Session, screen: &Screen) -> Result<ExitStatus, Failure> {
     let release = &args.release;
     let Some(unfinished) = find_unfinished(session, release).await.map_err(to_shown)? else {
+        clear_up(session, release).await;
         session.note(format!("no run on {release} is unfinished: nothing to do"));
         return Ok(ExitStatus::Done);
     };

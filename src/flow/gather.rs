@@ -11,6 +11,7 @@ use crate::domain::facts::{
 use crate::domain::object::{Object, ObjectRef};
 use crate::domain::release::{self, Release, ReleaseStatus};
 use crate::domain::release_objects::{NamedObject, named_objects, runs_in_upgrade};
+use crate::domain::report::Problem;
 use crate::domain::rights::{self, ResourceOfObject};
 use crate::domain::{rollout, values};
 use crate::edge::cluster::{ClusterError, RecordPart, ReleaseRecord, RunState};
@@ -233,13 +234,17 @@ async fn render(
     let because = match session.helm.dry_run(&request).await {
         Ok(dry_run) => return Ok(dry_run),
         Err(HelmError::Failed { problems, .. }) if !problems.is_empty() => {
-            let lines: Vec<String> =
-                problems.iter().map(|problem| format!("{}: {}", problem.object, problem.cause)).collect();
+            let lines: Vec<String> = problems.iter().map(in_one_line).collect();
             lines.join("; ")
         }
         Err(error) => one_line(&error.into()),
     };
     Err(session.mask(&because))
+}
+
+fn in_one_line(problem: &Problem) -> String {
+    let remedy = problem.remedy.as_ref().map_or_else(String::new, |remedy| format!(" ({remedy})"));
+    format!("{}: {}{remedy}", problem.object, problem.cause)
 }
 
 fn one_line(error: &anyhow::Error) -> String {

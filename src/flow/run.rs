@@ -57,11 +57,12 @@ impl<'s> Run<'s> {
             let record = Record::Begun { plan: Box::new(plan), holder: session.identity.to_string() };
             journal.append(host::now(), record).context("begin the journal")?;
             let file = JournalFile::create(&folder, &journal.text())?;
+            let name = |part| record_name(session, &release, run_id, part);
+            // The journal first: whoever finds inputs without one knows that they are of no use.
+            let record = create(session, &name(RecordPart::Journal), &record_text(&journal)).await?;
             let inputs =
                 RecordText { state: cluster::RunState::Running, notes: BTreeMap::new(), content: inputs.to_vec() };
-            let name = |part| record_name(session, &release, run_id, part);
             create(session, &name(RecordPart::Inputs), &inputs).await?;
-            let record = create(session, &name(RecordPart::Journal), &record_text(&journal)).await?;
             Ok::<_, Failure>((journal, file, record))
         };
         match begun.await {
@@ -157,7 +158,7 @@ impl<'s> Run<'s> {
         let record = Record::Finished { exit, headline: headline.to_owned() };
         let result = self.record(record).await;
         if result.is_ok() {
-            self.tidy().await;
+            tidy(self.session, &self.journal.header.release).await;
         }
         self.hold.release(self.session).await;
         result
@@ -166,32 +167,6 @@ impl<'s> Run<'s> {
     /// Gives the lease back without an end: what a run does that another process took over, or that cannot go on.
     pub async fn abandon(self) {
         self.hold.release(self.session).await;
-    }
-
-    /// The inputs hold secret values and are of no use any more; old records only take room. Best effort.
-    async fn tidy(&self) {
-        let session = self.session;
-        let release = &self.journal.header.release;
-        for (part, kept) in [(RecordPart::Inputs, 0), (RecordPart::Journal, KEPT_RECORDS)] {
-            let records = session.cluster.list_run_records(&session.namespace, Some(release), part).await;
-            let records = match records {
-                Ok(records) => records,
-                Err(error) => {
-                    session.note(format!("old records of runs are still there: {error}"));
-                    continue;
-                }
-            };
-            let is_done = |record: &&cluster::RunRecord| {
-                part == RecordPart::Inputs && record.name.run_id == self.journal.header.run_id
-                    || part == RecordPart::Journal && record.text.state == cluster::RunState::Finished
-            };
-            let done: Vec<_> = records.iter().filter(is_done).collect();
-            for record in done.iter().take(done.len().saturating_sub(kept)) {
-                if let Err(error) = session.cluster.delete_run_record(&record.handle).await {
-                    session.note(format!("Secret {} is still there: {error}", record.name.secret_name()));
-                }
-            }
-        }
     }
 
     async fn store(&mut self, journal: &Journal) -> anyhow::Result<()> {
@@ -211,6 +186,34 @@ impl<'s> Run<'s> {
 
     fn fenced(&self) -> Fenced {
         Fenced { run_id: self.id().to_owned() }
+    }
+}
+
+/// Clears up behind a run that was killed at its very beginning or end: its lease, its inputs. Best effort.
+pub async fn clear_up(session: &Session, release: &str) {
+    // Another run at work holds the lease, and clears up by itself.
+    let Ok(hold) = Hold::take(session, release, false).await else { return };
+    tidy(session, release).await;
+    hold.release(session).await;
+}
+
+/// The inputs of a run that is over hold secret values and are of no use any more; old records only take room. Best effort.
+async fn tidy(session: &Session, release: &str) {
+    let list = async |part| session.cluster.list_run_records(&session.namespace, Some(release), part).await;
+    let (journals, inputs) = match (list(RecordPart::Journal).await, list(RecordPart::Inputs).await) {
+        (Ok(journals), Ok(inputs)) => (journals, inputs),
+        (Err(error), _) | (_, Err(error)) => {
+            return session.note(format!("old records of runs are still there: {error}"));
+        }
+    };
+    let (running, finished): (Vec<_>, Vec<_>) =
+        journals.iter().partition(|record| record.text.state == cluster::RunState::Running);
+    let is_over = |inputs: &&cluster::RunRecord| running.iter().all(|run| run.name.run_id != inputs.name.run_id);
+    let old = finished.into_iter().rev().skip(KEPT_RECORDS);
+    for record in inputs.iter().filter(is_over).chain(old) {
+        if let Err(error) = session.cluster.delete_run_record(&record.handle).await {
+            session.note(format!("Secret {} is still there: {error}", record.name.secret_name()));
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::domain::report::{Fate, LeftBehind};
 use crate::edge::cluster::{Deleted, Gone, Propagation};
 
 /// How long the objects of the old revision may take to become current again.
-const SETTLE_SECS: u64 = 600;
+const SETTLE_PATIENCE: Duration = Duration::from_mins(10);
 
 /// How long an object that the undo deletes may take to go.
 const DELETE_PATIENCE: Duration = Duration::from_mins(1);
@@ -76,7 +76,7 @@ async fn helm_rollback(
     clock.progress("remove what Helm leaves behind");
     remove_traces(run, traces, &mut undone).await?;
     clock.progress("wait for the old objects");
-    if let Err(trouble) = verify::settle(run, plan, SETTLE_SECS).await {
+    if let Err(trouble) = verify::settle(run, plan, &clock, SETTLE_PATIENCE).await {
         undone.to_do.push(format!("revision {revision} is deployed again, but {trouble}"));
     }
     let (compared, differences) = compare(run, plan).await;

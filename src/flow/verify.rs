@@ -6,7 +6,7 @@ use super::execute::StepEnd;
 use super::failure::Failure;
 use super::gather;
 use super::run::Run;
-use super::session::Session;
+use super::session::{Session, StageClock};
 use super::watch::{Look, Watch};
 use crate::domain::event::Stage;
 use crate::domain::plan::Plan;
@@ -47,7 +47,11 @@ pub(super) async fn verify_step(run: &mut Run<'_>, plan: &Plan, timeout_secs: u6
             clock.finish(note.clone());
             StepEnd::Succeeded { note }
         }
-        Verdict::Hopeless(look, problems) => failed(clock, look.summary(), problems),
+        Verdict::Hopeless(look, problems) => {
+            // What ails the pods was told when it was seen.
+            clock.fail(look.count());
+            StepEnd::Failed { because: look.summary(), problems }
+        }
         Verdict::TimedOut(look, problems) => {
             failed(clock, format!("not current after {timeout_secs} s: {}", look.summary()), problems)
         }
@@ -58,7 +62,7 @@ pub(super) async fn verify_step(run: &mut Run<'_>, plan: &Plan, timeout_secs: u6
     }
 }
 
-fn failed(clock: super::session::StageClock<'_>, because: String, problems: Vec<Problem>) -> StepEnd {
+fn failed(clock: StageClock<'_>, because: String, problems: Vec<Problem>) -> StepEnd {
     clock.fail(because.clone());
     StepEnd::Failed { because, problems }
 }
@@ -67,26 +71,20 @@ fn failed(clock: super::session::StageClock<'_>, because: String, problems: Vec<
 ///
 /// # Errors
 /// One sentence: which object is not current and why.
-pub(super) async fn settle(run: &Run<'_>, plan: &Plan, timeout_secs: u64) -> Result<(), String> {
+pub(super) async fn settle(
+    run: &Run<'_>,
+    plan: &Plan,
+    clock: &StageClock<'_>,
+    timeout: Duration,
+) -> Result<(), String> {
     let session = run.session;
     let mut watch =
         of_newest(session, &plan.release, Some(plan)).await.map_err(|failure| format!("{:#}", failure.error))?;
-    let clock = session.stage(Stage::Verify, "every object of the old revision");
     let allowed = session.interrupts.count();
-    let timeout = Duration::from_secs(timeout_secs);
     match until_current(session, &mut watch, timeout, allowed, &|what| clock.progress(what)).await {
-        Verdict::Current(look) => {
-            clock.finish(look.success());
-            Ok(())
-        }
-        Verdict::Hopeless(look, _) | Verdict::TimedOut(look, _) => {
-            clock.fail(look.summary());
-            Err(look.summary())
-        }
-        Verdict::Stopped => {
-            clock.fail("stopped by you");
-            Err("its objects were not watched to the end: stopped by you".to_owned())
-        }
+        Verdict::Current(_) => Ok(()),
+        Verdict::Hopeless(look, _) | Verdict::TimedOut(look, _) => Err(look.summary()),
+        Verdict::Stopped => Err("its objects were not watched to the end: stopped by you".to_owned()),
     }
 }
 

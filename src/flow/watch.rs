@@ -279,12 +279,18 @@ impl Look {
         self.waiting().map(Looked::problem).collect()
     }
 
+    /// Returns how many objects are current.
+    #[must_use]
+    pub(super) fn count(&self) -> String {
+        let current = self.objects.iter().filter(|looked| looked.view.status == RolloutStatus::Current).count();
+        format!("{current} of {} objects current", self.objects.len())
+    }
+
     /// Returns one line on how far the objects are.
     #[must_use]
     pub(super) fn summary(&self) -> String {
-        let current = self.objects.iter().filter(|looked| looked.view.status == RolloutStatus::Current).count();
         let mut waiting = self.waiting();
-        let line = format!("{current} of {} objects current", self.objects.len());
+        let line = self.count();
         match waiting.next() {
             None => line,
             Some(first) => {

@@ -1,13 +1,19 @@
 //! Tests against a real API server, each in a namespace of its own. Without a test bed each says that it is skipped.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr, clippy::print_stdout)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod bed;
 mod blocked;
+mod canary;
 mod edge;
 mod edge_helm;
 mod edge_records;
 mod failure;
+mod kill;
+mod locks;
+mod plugin;
+mod read_only;
+mod real_charts;
 mod upgrade;

@@ -203,9 +203,9 @@ fn paths_with_spaces_and_values_from_stdin_are_taken() {
 fn status_and_verify_tell_of_an_upgraded_release() {
     let Some(bed) = Bed::open() else { return };
     let scene = Scene::hubble(&bed, "status", &[]);
-    scene.run(&["status", "shop"]).expect(0).says("revision 1 is deployed");
+    scene.run(&["status", "shop"]).expect(0).says("1 is deployed");
     scene.upgrade(&[]).expect(0);
-    scene.run(&["status", "shop"]).expect(0).says("revision 2 is deployed").says("shop 1.0.0 -> 2.0.0 is done");
+    scene.run(&["status", "shop"]).expect(0).says("2 is deployed").says("shop 1.0.0 -> 2.0.0 is done");
     let view = scene.run(&["verify", "shop", "-o", "json"]).expect(0).json();
     assert_eq!(view["not_current"], serde_json::json!([]));
     scene.run(&["rollback", "shop", "--yes"]).expect(0);

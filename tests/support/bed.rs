@@ -97,9 +97,13 @@ impl Bed {
 
     /// Creates a namespace with a name that nobody else has; it is deleted with the value.
     pub fn namespace(&self, purpose: &str) -> TestNamespace<'_> {
-        let name = format!("{purpose}-{}", random_word());
-        self.kubectl(&["create", "namespace", &name]);
-        TestNamespace { bed: self, name }
+        self.named_namespace(&format!("{purpose}-{}", random_word()))
+    }
+
+    /// Creates the namespace of that name; it is deleted with the value.
+    pub fn named_namespace(&self, name: &str) -> TestNamespace<'_> {
+        self.kubectl(&["create", "namespace", name]);
+        TestNamespace { bed: self, name: name.to_owned() }
     }
 }
 

@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use flate2::read::GzDecoder;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
@@ -19,7 +22,7 @@ use super::helm::Helm;
 use super::snapshot::Snapshot;
 
 /// Longer than any command of these tests takes, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Returns the program; `CSGHUB_BIN` names another one than the one that was built with the tests.
 pub fn program() -> PathBuf {
@@ -54,12 +57,20 @@ impl<'a> Scene<'a> {
 
     /// Returns a scene with that Helm.
     pub fn with_helm(bed: &'a Bed, purpose: &str, helm: Helm) -> Self {
+        Self::set(bed, bed.namespace(purpose), "shop", helm)
+    }
+
+    /// Returns a scene in a namespace of that very name: only on a bed of the test's own.
+    pub fn in_namespace(bed: &'a Bed, namespace: &str, release: &str, helm: Helm) -> Self {
+        Self::set(bed, bed.named_namespace(namespace), release, helm)
+    }
+
+    fn set(bed: &'a Bed, namespace: TestNamespace<'a>, release: &str, helm: Helm) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         for folder in ["state", "tmp", "home"] {
             fs::create_dir(home.path().join(folder)).expect("a folder");
         }
-        let namespace = bed.namespace(purpose);
-        Self { bed, namespace, helm, release: "shop".to_owned(), kubeconfig: bed.kubeconfig.clone(), home }
+        Self { bed, namespace, helm, release: release.to_owned(), kubeconfig: bed.kubeconfig.clone(), home }
     }
 
     /// Returns a scene in which hubble 1.0.0 runs, with these flags.
@@ -74,6 +85,12 @@ impl<'a> Scene<'a> {
         let chart = chart(name);
         let mut words = vec!["install", &self.release, &chart, "-n", &self.namespace.name, "--wait", "--skip-crds"];
         words.extend(flags);
+        self.helm.run(&self.bed.kubeconfig, &words).must();
+    }
+
+    /// Installs a chart from a folder with plain Helm, and waits until every Job has ended.
+    pub fn install_folder(&self, chart: &str) {
+        let words = ["install", &self.release, chart, "-n", &self.namespace.name, "--wait", "--wait-for-jobs"];
         self.helm.run(&self.bed.kubeconfig, &words).must();
     }
 
@@ -178,6 +195,19 @@ impl<'a> Scene<'a> {
         ours.filter(|name| name.starts_with("csghub.run.")).map(str::to_owned).collect()
     }
 
+    /// Returns the text that a record holds.
+    pub fn record_text(&self, name: &str) -> String {
+        let record = self.bed.get(&self.namespace.name, "secret", name).expect("the record");
+        let stored = BASE64_STANDARD.decode(record["data"]["content"].as_str().expect("a text")).expect("base64");
+        let mut text = String::new();
+        if record["metadata"]["annotations"]["helm-csghub/encoding"] == "plain" {
+            text = String::from_utf8(stored).expect("text");
+        } else {
+            GzDecoder::new(stored.as_slice()).read_to_string(&mut text).expect("gzip");
+        }
+        text
+    }
+
     /// Returns the names of the Leases.
     pub fn leases(&self) -> Vec<String> {
         let names = self.bed.kubectl(&["get", "leases", "-n", &self.namespace.name, "-o", "name"]);
@@ -193,9 +223,45 @@ impl<'a> Scene<'a> {
             let record = self.bed.get(&self.namespace.name, "secret", &name).expect("it was listed");
             assert_eq!(record["metadata"]["labels"]["helm-csghub/state"], "finished", "{name} is open");
         }
-        for (revision, status) in self.history() {
+        if let Some((revision, status)) = self.history().pop() {
             assert!(!status.starts_with("pending-") && status != "uninstalling", "revision {revision} is {status}");
         }
+    }
+
+    /// Returns the processes that were started in this scene, ours and Helm's, with their command lines.
+    pub fn processes(&self) -> Vec<(u32, String)> {
+        let mark = format!("XDG_STATE_HOME={}", self.state().display());
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").expect("Linux").flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            // One that ends meanwhile cannot be read.
+            let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
+            if environment.split(|byte| *byte == 0).any(|pair| pair == mark.as_bytes()) {
+                let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                found.push((pid, String::from_utf8_lossy(&line).replace('\0', " ")));
+            }
+        }
+        found
+    }
+
+    /// Waits until no process of this scene runs any more.
+    #[track_caller]
+    pub fn wait_for_quiet(&self) {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            let running = self.processes();
+            if running.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "still at work: {running:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Returns the processes of Helm alone.
+    pub fn helms(&self) -> Vec<u32> {
+        let binary = format!("{} ", self.helm.binary.display());
+        self.processes().into_iter().filter(|(_, line)| line.starts_with(&binary)).map(|(pid, _)| pid).collect()
     }
 
     /// Returns the folders of the runs, oldest first.
@@ -341,7 +407,7 @@ impl Stream {
 }
 
 fn text_of(lines: &[Line]) -> String {
-    lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    lines.iter().fold(String::new(), |text, line| text + &line.text + "\n")
 }
 
 impl Running {
@@ -380,7 +446,16 @@ impl Running {
     }
 
     /// Waits until `condition` returns something; nothing if the command ended first.
-    pub fn until<T>(&mut self, mut condition: impl FnMut(&Self) -> Option<T>) -> Option<T> {
+    pub fn until<T>(&mut self, condition: impl FnMut(&Self) -> Option<T>) -> Option<T> {
+        self.wait_until(condition, Duration::from_millis(50))
+    }
+
+    /// Waits likewise, and looks as often as it can: for what is over in a moment.
+    pub fn until_soon<T>(&mut self, condition: impl FnMut(&Self) -> Option<T>) -> Option<T> {
+        self.wait_until(condition, Duration::from_millis(1))
+    }
+
+    fn wait_until<T>(&mut self, mut condition: impl FnMut(&Self) -> Option<T>, pause: Duration) -> Option<T> {
         let deadline = self.started + PATIENCE;
         while Instant::now() < deadline {
             let has_ended = self.has_ended();
@@ -390,7 +465,7 @@ impl Running {
             if has_ended {
                 return None;
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(pause);
         }
         panic!("it did not come to it within {PATIENCE:?}: {:?}", self.lines());
     }
@@ -423,20 +498,6 @@ pub fn signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).expect("a process id")).expect("a process id");
     // Gone already: nothing to signal.
     let _ = rustix::process::kill_process(pid, signal);
-}
-
-/// Returns the processes whose command line has all these words in it, ours excepted.
-pub fn processes(words: &[&str]) -> Vec<(u32, String)> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").expect("Linux").flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let Ok(line) = fs::read(entry.path().join("cmdline")) else { continue };
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        if pid != std::process::id() && words.iter().all(|word| line.contains(word)) {
-            found.push((pid, line));
-        }
-    }
-    found
 }
 
 /// Returns every file below a folder, folders included.

@@ -197,7 +197,8 @@ fn explain_ownership(part: &str) -> Option<Problem> {
     let (kind, rest) = object.split_once(' ')?;
     let (name, rest) = quoted(rest)?;
     let namespace = between(rest, "in namespace \"", "\"").unwrap_or_default();
-    let typed = [kind, namespace, name].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    let typed = format!("{}/{name}", kind.to_lowercase());
+    let within = if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") };
     let owner = |key: &str| {
         let (_, rest) = why.split_once(&format!("key \"{key}\" must equal "))?;
         between(rest, "current value is \"", "\"")
@@ -213,7 +214,10 @@ fn explain_ownership(part: &str) -> Option<Problem> {
         object: Culprit { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }.told(),
         field: None,
         cause,
-        remedy: Some(format!("let the release adopt it: `--adopt {typed}`")),
+        remedy: Some(format!(
+            "if it is the release's to have: `kubectl label {typed}{within} app.kubernetes.io/managed-by=Helm`, and the \
+             annotations `meta.helm.sh/release-name` and `meta.helm.sh/release-namespace`"
+        )),
     })
 }
 

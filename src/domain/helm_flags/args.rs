@@ -63,7 +63,7 @@ const RISKY_FLAGS: [&str; 6] =
     ["no-hooks", "force", "force-replace", "force-conflicts", "cleanup-on-fail", "recreate-pods"];
 
 const ROLLBACK_IS_OURS: &str = "a failed upgrade is undone by `helm csghub` itself, further than Helm's rollback goes";
-const ADOPT_BY_NAME: &str = "name each object that the release may adopt: `--adopt KIND/NAMESPACE/NAME`";
+const ADOPT_BY_NAME: &str = "it takes whatever is there, another release's objects too: mark each object by name, as check `foreign-objects` tells";
 
 /// Flags that are refused, each with what takes its place.
 const REFUSED: [(&str, &str); 3] =
@@ -436,7 +436,7 @@ Global Flags:
     #[test]
     fn flags_that_we_replace_are_refused_unless_turned_off() {
         assert!(refusal("shop ./chart --atomic").starts_with("`--atomic` is not passed on"));
-        assert!(refusal("shop ./chart --take-ownership").contains("--adopt"));
+        assert!(refusal("shop ./chart --take-ownership").contains("by name"));
         assert!(
             refusal("shop ./chart --rollback-on-failure").starts_with("unknown flag"),
             "this Helm has no such flag"

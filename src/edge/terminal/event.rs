@@ -29,6 +29,8 @@ pub fn render_event(event: &Event, style: &Style, verbosity: Verbosity) -> Strin
         return String::new();
     }
     text_of(&match event {
+        // What is over in a moment is told once, at its end.
+        Event::StageStarted { stage, .. } if !takes_its_time(*stage) => vec![],
         Event::StageStarted { stage, what } => stage_lines(style, Mark::None, *stage, what, ""),
         Event::Progress { stage, what, elapsed } => {
             stage_lines(style, Mark::None, *stage, what, &whole_seconds(*elapsed))
@@ -45,6 +47,10 @@ pub fn render_event(event: &Event, style: &Style, verbosity: Verbosity) -> Strin
         Event::Note { what } => hang_at(style, &format!("{} ", style.strong("note:")), 6, what),
         Event::Detail { what } => vec![style.dim(&format!("  | {}", super::style::plain(what)))],
     })
+}
+
+fn takes_its_time(stage: Stage) -> bool {
+    matches!(stage, Stage::Helm | Stage::Verify | Stage::Undo)
 }
 
 /// Returns the one line for a stage that runs, cut so that it stays one row of the terminal.
