@@ -95,7 +95,8 @@ pub fn could_not_exec(error: impl Into<anyhow::Error>) -> ExitCode {
     let failure = crate::edge::terminal::Failure::new(ExitStatus::Unexpected, error);
     let options = Options::new(Format::Human, Verbosity::Normal, ColourChoice::Auto, &Surroundings::read());
     Screen::new(options).error(&failure);
-    ExitCode::from(ExitStatus::Unexpected.code())
+    // As a shell does for a program that it cannot start: told from every code of Helm.
+    ExitCode::from(127)
 }
 
 /// Why a command ended without a result of its own.

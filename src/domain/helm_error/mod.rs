@@ -60,10 +60,10 @@ fn error_message(text: &str) -> String {
     let start = lines
         .iter()
         .rposition(|line| FAILED.iter().any(|failed| line.starts_with(failed)))
-        .or_else(|| lines.iter().position(|line| line.starts_with("Error: ")));
+        .or_else(|| lines.iter().position(|line| line.starts_with("Error: ") || line.starts_with("error: ")));
     let message = lines.get(start.unwrap_or(0)..).unwrap_or_default().join("\n");
     let mut message = message.trim();
-    for prefix in FAILED.into_iter().chain(["Error: "]) {
+    for prefix in FAILED.into_iter().chain(["Error: ", "error: "]) {
         message = message.strip_prefix(prefix).unwrap_or(message);
     }
     // The description of a revision: `Upgrade "shop" failed: ...`.

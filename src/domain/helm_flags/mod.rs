@@ -1,7 +1,7 @@
 //! The flags of a Helm command: which there are (read from Helm's own help), and which were given.
 //!
 //! Helm's flags are never listed here by hand but for the few that we have something to say of, so that a Helm of next
-//! year works: [`parse_help`] reads the table, [`partition`] parts our own flags from Helm's, and [`HelmArgs`] answers
+//! year works: [`parse_help`] reads the table, [`partition()`] parts our own flags from Helm's, and [`HelmArgs`] answers
 //! what Helm was asked for.
 
 mod args;

@@ -116,7 +116,7 @@ pub enum HelmError {
 }
 
 impl Helm {
-    /// Returns the Helm that `helm_bin` names: Helm sets `HELM_BIN` to its own argv[0] verbatim, so a name without a slash
+    /// Returns the Helm that `helm_bin` names: Helm sets `HELM_BIN` to its own `argv[0]` verbatim, so a name without a slash
     /// is looked up in `search_path` (the value of PATH), any other is taken from `cwd`.
     ///
     /// # Errors
