@@ -8,6 +8,7 @@ mod bed;
 mod blocked;
 mod canary;
 mod edge;
+mod edge_helm;
 mod edge_records;
 mod failure;
 mod kill;

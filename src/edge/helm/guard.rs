@@ -36,7 +36,7 @@ pub enum GuardError {
     /// The system refused.
     #[error("cannot {doing} `{program}`")]
     Refused {
-        /// `guard`, `become`.
+        /// `guard`, `start`.
         doing: &'static str,
         /// The program.
         program: String,
@@ -68,7 +68,7 @@ pub fn exec_guarded(args: impl IntoIterator<Item = OsString>) -> GuardError {
         return GuardError::ParentGone { program: name };
     }
     let source = Command::new(program).args(args).exec();
-    GuardError::Refused { doing: "become", program: name, source }
+    GuardError::Refused { doing: "start", program: name, source }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
