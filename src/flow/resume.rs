@@ -70,17 +70,20 @@ pub async fn end_unfinished(
         Ok(saved) => restore(&run, saved).await,
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     };
-    let (inputs, chart) = match prepared {
-        Ok((inputs, chart)) => (Some(inputs), Some(chart)),
+    let (inputs, chart, reason_to_turn) = match prepared {
+        Ok((inputs, chart)) => (Some(inputs), Some(chart), None),
         Err(error) => {
             session.note(format!("the inputs of the run cannot be had here: {error:#}"));
-            (None, None)
+            // Without them the first step cannot begin; that is no failure of a step, for nothing was begun.
+            let is_untouched = *run.state() == RunState::Ready { done: 0 };
+            (None, None, is_untouched.then(|| "its inputs are gone, and nothing had begun".to_owned()))
         }
     };
     let helpers = Helpers { inputs: inputs.as_ref(), chart: chart.as_ref() };
-    let turned = match direction {
-        Direction::Back => turn_back(&mut run).await,
-        Direction::Forward => Ok(()),
+    let turned = match (direction, reason_to_turn) {
+        (Direction::Back, _) => turn_back(&mut run, "rolled back by the user".to_owned()).await,
+        (Direction::Forward, Some(because)) => turn_back(&mut run, because).await,
+        (Direction::Forward, None) => Ok(()),
     };
     let ended = match turned {
         Ok(()) => execute::execute(&mut run, &helpers).await,
@@ -90,11 +93,9 @@ pub async fn end_unfinished(
 }
 
 /// Between two steps, or within one, the run turns round; a run that unwinds already goes on with that.
-async fn turn_back(run: &mut Run<'_>) -> anyhow::Result<()> {
+async fn turn_back(run: &mut Run<'_>, because: String) -> anyhow::Result<()> {
     match run.state() {
-        RunState::Ready { .. } | RunState::Stepping { .. } => {
-            run.record(Record::UnwindStarted { because: "rolled back by the user".to_owned() }).await
-        }
+        RunState::Ready { .. } | RunState::Stepping { .. } => run.record(Record::UnwindStarted { because }).await,
         _ => Ok(()),
     }
 }

@@ -108,7 +108,11 @@ async fn helm_uninstall(run: &mut Run<'_>, step: &Step, plan: &Plan, traces: &Tr
 fn data_not_restored(ran: &[ObjectRef]) -> Option<String> {
     (!ran.is_empty()).then(|| {
         let names: Vec<String> = ran.iter().map(ToString::to_string).collect();
-        format!("what {} wrote to data is not brought back: it ran, and nobody declared it harmless", names.join(", "))
+        let (they, them) = if ran.len() == 1 { ("it", "it") } else { ("they", "them") };
+        format!(
+            "what {} wrote to data is not brought back: {they} ran, and nobody declared {them} harmless",
+            names.join(", ")
+        )
     })
 }
 

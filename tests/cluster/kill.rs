@@ -6,13 +6,14 @@
 use std::env;
 use std::fs;
 use std::io::Write as _;
+use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
 use helm_csghub::domain::journal::{Journal, RunState};
 use rustix::process::Signal;
 
 use crate::support::program::signal;
-use crate::support::{Bed, Contents, Running, Scene};
+use crate::support::{Bed, Contents, Running, Scene, SlowRoad};
 
 /// Chooses at random, the same for the same seed (splitmix64).
 struct Dice(u64);
@@ -51,15 +52,39 @@ struct Moment {
     delay: Duration,
 }
 
-/// Every state in which a run can be for any time at all, and whether the upgrade must fail to get there.
-const STATES: [(&str, bool); 6] = [
-    ("ready", false),
-    ("stepping helm-upgrade", false),
-    ("stepping verify", false),
-    ("unwinding", true),
-    ("undoing verify", true),
-    ("undoing helm-upgrade", true),
+/// A state in which a run can be for any time at all.
+struct Station {
+    state: &'static str,
+    /// The upgrade must fail to get there.
+    fails: bool,
+    /// When a run is killed in it: milliseconds after the state was first seen on disk.
+    delays: Range<u64>,
+    /// It lasts no longer than the server takes to store a line of the journal, so that takes longer here.
+    is_short: bool,
+}
+
+impl Station {
+    const fn long(state: &'static str, fails: bool) -> Self {
+        Self { state, fails, delays: 0..3000, is_short: false }
+    }
+
+    /// Killed in the second half of the time that the server's answer takes: the line is stored by then.
+    const fn short(state: &'static str, fails: bool) -> Self {
+        Self { state, fails, delays: ANSWER_MS / 2..ANSWER_MS, is_short: true }
+    }
+}
+
+const STATES: [Station; 6] = [
+    Station::short("ready", false),
+    Station::long("stepping helm-upgrade", false),
+    Station::long("stepping verify", false),
+    Station::short("unwinding", true),
+    Station::short("undoing verify", true),
+    Station::long("undoing helm-upgrade", true),
 ];
+
+/// How much later the server's answers come where a state is short.
+const ANSWER_MS: u64 = 80;
 
 /// Values of an upgrade that succeeds or fails; the keys are always the same, so that none is lost.
 fn flags(fails: bool, nonce: u64) -> Vec<String> {
@@ -73,6 +98,15 @@ fn flags(fails: bool, nonce: u64) -> Vec<String> {
 fn start(scene: &Scene<'_>, fails: bool, nonce: u64) -> Running {
     let flags = flags(fails, nonce);
     scene.start_upgrade(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Starts the same on a road on which each line of the journal takes a while to be stored.
+fn start_slowly(scene: &Scene<'_>, road: &SlowRoad, fails: bool, nonce: u64) -> Running {
+    let flags = flags(fails, nonce);
+    let words = scene.upgrade_words(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut command = scene.command(&words);
+    command.env("KUBECONFIG", &road.kubeconfig);
+    Running::start(command)
 }
 
 /// Returns the journal of the newest run, as it is on disk; nothing before it has begun.
@@ -141,6 +175,8 @@ fn end(scene: &Scene<'_>, before: &Contents, dice: &mut Dice, moment: Moment) ->
         RunState::Finished { .. } => &[0],
         // Nothing was begun, so nothing is undone.
         RunState::Ready { done: 0 } if !goes_on => &[30],
+        // It may not have stored its inputs yet.
+        RunState::Ready { done: 0 } if !moment.fails => &[0, 30, 40],
         RunState::Ready { .. } | RunState::Stepping { .. } if goes_on && !moment.fails => &[0, 40],
         _ => &[40],
     };
@@ -168,22 +204,23 @@ fn killed_in_any_state_a_run_is_told_truly_and_ended() {
     let kills: usize = env::var("CSGHUB_SOAK_KILLS").ok().map_or(6, |kills| kills.parse().expect("a number"));
     let mut dice = Dice::new();
     let scene = Scene::hubble(&bed, "kill", &[]);
-    let mut left: Vec<(&str, bool)> = Vec::new();
-    let mut missed: Vec<&str> = STATES.iter().map(|(state, _)| *state).filter(|_| kills >= STATES.len()).collect();
+    let road = SlowRoad::open(&bed, scene.folder(), Duration::from_millis(ANSWER_MS));
+    let mut left: Vec<Station> = Vec::new();
+    let mut missed: Vec<&str> = STATES.iter().map(|station| station.state).filter(|_| kills >= STATES.len()).collect();
     let mut number = 0;
     while number < kills || (!missed.is_empty() && number < kills + 12) {
         if left.is_empty() {
-            left = STATES.into_iter().filter(|(state, _)| number < kills || missed.contains(state)).collect();
+            left = STATES.into_iter().filter(|station| number < kills || missed.contains(&station.state)).collect();
         }
         let chosen = usize::try_from(dice.below(left.len() as u64)).expect("small");
-        let (state, fails) = left.remove(chosen);
-        // The short states are hit at once or missed.
-        let longest = if state.ends_with("helm-upgrade") || state == "stepping verify" { 3000 } else { 40 };
-        let moment = Moment { state, fails, delay: Duration::from_millis(dice.below(longest)) };
+        let Station { state, fails, delays, is_short } = left.remove(chosen);
+        let delay = Duration::from_millis(delays.start + dice.below(delays.end - delays.start));
+        let moment = Moment { state, fails, delay };
         let before = scene.contents();
         let old = scene.runs();
         number += 1;
-        let mut run = start(&scene, fails, number as u64);
+        let nonce = number as u64;
+        let mut run = if is_short { start_slowly(&scene, &road, fails, nonce) } else { start(&scene, fails, nonce) };
         if !wait_for(&mut run, &scene, &old, moment) {
             let ran = run.end();
             say(&format!("{number}: the run ended with {} before {moment:?}", ran.code));

@@ -17,6 +17,7 @@ pub mod bed;
 pub mod contents;
 pub mod helm;
 pub mod program;
+pub mod slow_road;
 pub mod snapshot;
 pub mod user;
 
@@ -25,5 +26,6 @@ pub use bed::{Bed, TestNamespace};
 pub use contents::Contents;
 pub use helm::Helm;
 pub use program::{Ran, Running, Scene};
+pub use slow_road::SlowRoad;
 pub use snapshot::Snapshot;
 pub use user::BedUser;
