@@ -15,6 +15,7 @@ pub mod object;
 pub mod plan;
 pub mod preflight;
 pub mod redaction;
+pub mod rehearsed;
 pub mod release;
 pub mod release_objects;
 pub mod report;
