@@ -2,6 +2,8 @@
 //!
 //! Source: `k8s.io/apiserver/pkg/endpoints/request` `RequestInfoFactory`.
 
+use std::fmt;
+
 use http::{Method, header};
 use serde_json::json;
 
@@ -45,6 +47,15 @@ pub(super) struct Resource {
 }
 
 impl Resource {
+    /// The resource of custom resource definitions.
+    pub(super) fn definitions() -> Self {
+        Self {
+            group: "apiextensions.k8s.io".to_owned(),
+            version: "v1".to_owned(),
+            plural: "customresourcedefinitions".to_owned(),
+        }
+    }
+
     /// Returns `apps/v1`, or `v1` for the core group.
     pub(super) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
@@ -239,17 +250,17 @@ impl Target {
     }
 }
 
-impl Denied {
-    /// The refusal of any write.
-    pub(super) fn write(call: &Call) -> Self {
-        let what = call.target.as_ref().map(Target::told).unwrap_or_default();
-        Self { what: format!("{:?} {what}", call.verb), because: "this rehearsal only reads" }
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.because)
     }
+}
 
+impl Denied {
     /// Returns 405 with the reason, as a Status.
     #[must_use]
     pub fn into_response(self) -> Response {
-        let message = format!("the rehearsal does not let `{}` through: {}", self.what, self.because);
+        let message = format!("the rehearsal does not let this through: {self}");
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
             "reason": "MethodNotAllowed", "code": 405,

@@ -1,5 +1,13 @@
 //! What goes in and out of the core.
 
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use serde_json::Value;
+
+use super::call::Target;
+use super::read::ReadThen;
+use super::selector::Selector;
+use super::write::WriteThen;
+
 /// A request, of the rehearsed command or for the server. Its URI is path and query alone; authorization, `Host`,
 /// `Content-Length`, `Accept-Encoding`, `Connection` and other headers of one connection are not in it.
 pub type Request = http::Request<Vec<u8>>;
@@ -17,22 +25,56 @@ pub enum Next {
     /// Send this to the server and hand its answer on as it comes, unread: large lists, schemas, logs.
     Forward(Request),
     /// Send this to the server; if its status is below 300, its lines are events and go through
-    /// [`super::Rehearsal::upstream_event`], and those of the overlay come in between; else hand the answer on.
-    Watch(Request, Watch),
+    /// [`super::Rehearsal::upstream_event`], and those of the overlay come in between; else hand the answer on. Without a
+    /// request the server does not know the kind, and the overlay's events are all there are.
+    Watch(Option<Request>, Watch),
 }
 
 /// What the core will do with an answer.
 #[derive(Debug)]
-pub enum Continuation {}
+pub struct Continuation(pub(super) Then);
+
+#[derive(Debug)]
+pub(super) enum Then {
+    Read(ReadThen),
+    Write(Box<WriteThen>),
+}
+
+impl Continuation {
+    pub(super) fn read(then: ReadThen) -> Self {
+        Self(Then::Read(then))
+    }
+
+    pub(super) fn write(then: WriteThen) -> Self {
+        Self(Then::Write(Box::new(then)))
+    }
+}
 
 /// A watch that is open: a cursor in the overlay.
 #[derive(Debug)]
-pub struct Watch {}
+pub struct Watch {
+    pub(super) target: Target,
+    pub(super) selector: Selector,
+    pub(super) cursor: usize,
+    pub(super) has_begun: bool,
+}
 
 /// Returns an answer with this JSON.
-pub(super) fn json_response(status: http::StatusCode, body: &serde_json::Value) -> Response {
+pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(body.to_string().into_bytes());
     *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Returns the content type with its parameters; empty if there is none.
+pub(super) fn content_type(headers: &HeaderMap) -> String {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+/// Returns path and query. A path that cannot stand in a URI becomes one that no server has.
+pub(super) fn uri(path: &str, query: &[(String, String)]) -> Uri {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    let text = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    text.parse().unwrap_or_else(|_| Uri::from_static("/unreadable"))
 }

@@ -3,42 +3,151 @@
 //!
 //! `edge::proxy` carries what is said here to and fro: it gives a request to [`Rehearsal::receive`], does what the returned
 //! [`Next`] says, and gives the server's answer to [`Rehearsal::resume`] where that was asked for.
+//!
+//! ```text
+//! request -> call (is it in the table?) -> read: overlay, or the server's answer merged with it
+//!                                       -> write: what is it now? (lookup) -> disguise -> dry run
+//! answer  -> judge: refusal, or what a dry run leaves out (beyond) -> account; overlay, made ready -> answer
+//! ```
 
+mod account;
+mod allocator;
+mod beyond;
 mod call;
+mod crd;
+mod deletion;
+mod diff;
+mod discovery;
+mod disguise;
+mod exit;
+mod immutable;
+mod judge;
+mod lookup;
 mod message;
+mod overlay;
+mod patch;
+mod protobuf;
+mod quota;
+mod read;
+mod ready;
+mod refusal;
+mod replica_set;
+mod selector;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod write;
 
-pub use call::Denied;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+pub use exit::stores_nothing;
 pub use message::{Continuation, Next, Request, Response, Watch};
+pub use settings::{Pretended, ReleaseSettings, Settings};
 
-use call::Call;
+use account::Account;
+use call::{Call, Target};
+use crd::Definition;
+use lookup::Known;
+use message::Then;
+use overlay::{Key, Overlay};
+use quota::Ledger;
+
+use crate::domain::rehearsed::Rehearsed;
 
 /// A rehearsal that runs.
-#[derive(Debug, Default)]
-pub struct Rehearsal {}
+#[derive(Debug)]
+pub struct Rehearsal {
+    settings: Settings,
+    overlay: Overlay,
+    account: Account,
+    known: Known,
+    ledger: Ledger,
+    /// Real objects as they passed by: a write is compared with them.
+    reals: BTreeMap<Key, Value>,
+    /// Custom kinds that the command brings or changes, by group and plural.
+    definitions: BTreeMap<(String, String), Definition>,
+    /// uids of Deployments whose real `ReplicaSets` are hidden.
+    hidden_owners: BTreeSet<String>,
+    denied: Vec<String>,
+}
 
 impl Rehearsal {
+    /// Returns a rehearsal that sees the cluster as the pretended steps leave it.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut overlay = Overlay::default();
+        for pretended in &settings.pretended {
+            let (key, live) = pretended.deleted();
+            overlay.remove(key, live.clone(), Some(live));
+        }
+        Self {
+            settings,
+            overlay,
+            account: Account::default(),
+            known: Known::default(),
+            ledger: Ledger::default(),
+            reals: BTreeMap::new(),
+            definitions: BTreeMap::new(),
+            hidden_owners: BTreeSet::new(),
+            denied: Vec::new(),
+        }
+    }
+
     /// Takes a request of the rehearsed command.
     pub fn receive(&mut self, request: Request) -> Next {
         match Call::read(&request) {
-            Ok(call) if call.verb.reads() => Next::Forward(request),
-            Ok(call) => Next::Answer(Denied::write(&call).into_response()),
-            Err(denied) => Next::Answer(denied.into_response()),
+            Ok(call) if call.is_review() => Next::Forward(request),
+            Ok(Call { verb, target: Some(target) }) if !verb.reads() => self.write(verb, target, request),
+            Ok(call) => self.read(call, request),
+            Err(denied) => {
+                let told = denied.to_string();
+                if !self.denied.contains(&told) {
+                    self.denied.push(told);
+                }
+                Next::Answer(denied.into_response())
+            }
         }
     }
 
     /// Takes the server's answer to what [`Next::Ask`] asked.
-    pub fn resume(&mut self, then: Continuation, _answer: Response) -> Next {
-        match then {}
+    pub fn resume(&mut self, then: Continuation, answer: Response) -> Next {
+        match then.0 {
+            Then::Read(then) => self.finish_read(then, answer),
+            Then::Write(then) => self.finish_write(*then, answer),
+        }
     }
 
-    /// Returns the events of the overlay since `watch` was last asked for, one JSON line each with its line end; it is asked
-    /// again whenever any other request was received or resumed.
-    pub fn overlay_events(&mut self, _watch: &mut Watch) -> Vec<Vec<u8>> {
-        Vec::new()
+    /// Returns what was found: all writes together, compared with the cluster before.
+    #[must_use]
+    pub fn close(self) -> Rehearsed {
+        self.account.close(self.settings.mode, &self.overlay, self.denied)
     }
 
-    /// Returns what becomes of one line (an event as JSON) that the server sent to this watch; nothing if it is hidden.
-    pub fn upstream_event(&mut self, _watch: &mut Watch, line: Vec<u8>) -> Option<Vec<u8>> {
-        Some(line)
+    /// Keeps the definition of a custom kind that the server does not have, or has otherwise.
+    fn define(&mut self, crd: &Value) {
+        let real = crd.pointer("/metadata/name").and_then(Value::as_str).and_then(|name| {
+            let resource = call::Resource::definitions();
+            self.overlay.get(&Key::new(&resource, None, name))?.real.as_ref()
+        });
+        if real.is_some_and(|real| real.get("spec") == crd.get("spec")) {
+            return;
+        }
+        // One that cannot be read was refused by the server, or will be.
+        if let Ok(definition) = Definition::read(crd) {
+            self.definitions.insert((definition.group().to_owned(), definition.plural().to_owned()), definition);
+        }
+    }
+
+    fn definition_of(&self, target: &Target) -> Option<&Definition> {
+        self.definitions.get(&(target.resource.group.clone(), target.resource.plural.clone()))
+    }
+
+    /// Tells whether the server has the kind already, in another shape perhaps.
+    fn is_served(&self, target: &Target) -> bool {
+        let name = format!("{}.{}", target.resource.plural, target.resource.group);
+        let entry = self.overlay.get(&Key::new(&call::Resource::definitions(), None, &name));
+        entry.is_none_or(|entry| entry.real.is_some())
     }
 }

@@ -33,6 +33,9 @@ pub struct Rehearsed {
     pub objects: Vec<RehearsedObject>,
     /// What a person should know, most important first.
     pub findings: Vec<Finding>,
+    /// Requests that were not let through, such as `POST pods/exec: ...`: what they would have done is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<String>,
 }
 
 /// One object, and what all writes to it together would do.

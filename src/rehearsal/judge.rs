@@ -1,0 +1,409 @@
+//! Writes, on their way back: the server's verdict, what it leaves out, and what the overlay then holds.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::crd::Definition;
+use super::call::Resource;
+use super::message::{self, Next, Response};
+use super::overlay::Key;
+use super::ready;
+use super::refusal::{self, RefusedWrite, Refusal};
+use super::write::{Act, Base, Write, is_passing};
+use super::{Rehearsal, deletion, diff, immutable};
+use crate::domain::object::ObjectRef;
+use crate::domain::rehearsed::{Class, FieldChange, Finding, Mode, Remedy, Verdict};
+
+impl Rehearsal {
+    /// Takes the server's answer to a write.
+    pub(super) fn judge(&mut self, mut write: Write, answer: Response) -> Next {
+        let status = answer.status();
+        let mut body: Value = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
+        if status.is_success() {
+            write.disguise.take_off(&mut body);
+            return match write.act {
+                Act::Delete => self.accept_deletion(&write, body),
+                _ => self.accept(write, body, status),
+            };
+        }
+        if is_passing(status) {
+            return Next::Answer(answer);
+        }
+        let is_pod = write.target.resource.group.is_empty() && write.target.resource.plural == "pods";
+        let desired = write.body.clone();
+        if is_pod && write.disguise.drop_references(&desired, |plural, name| self.has_written(&write, plural, name)) {
+            return self.advance(write);
+        }
+        write.disguise.take_off_status(&mut body);
+        let answer = message::json_response(status, &body);
+        if is_for_the_command(&write, status, &body) {
+            return Next::Answer(answer);
+        }
+        let object = object_of(&write, &desired);
+        let base = write.base.clone().unwrap_or(Base::Absent);
+        let refused = RefusedWrite {
+            object: &object,
+            act: write.act,
+            code: status.as_u16(),
+            status: &body,
+            live: base.now(),
+            desired: Some(&desired),
+        };
+        match refusal::classify(&refused) {
+            Refusal::Passing => Next::Answer(answer),
+            Refusal::Unpredictable { because } => self.cannot_tell(write, &because),
+            Refusal::Findings(findings) if write.disguise.is_elsewhere() && findings.iter().all(is_policy) => {
+                let because = "its namespace is made by the same command: what is allowed there is not known yet";
+                self.cannot_tell(write, because)
+            }
+            Refusal::Findings(findings) => self.refuse(write, findings, answer),
+        }
+    }
+
+    /// A write of a custom resource whose definition the same command brings: the server cannot judge it yet, so it is judged
+    /// by the definition.
+    pub(super) fn judge_custom(&mut self, write: Write, definition: &Definition) -> Next {
+        let base = write.base.clone().unwrap_or(Base::Absent);
+        if write.act == Act::Delete {
+            return match (base.now(), base.real()) {
+                (None, None) => Next::Answer(super::read::not_found(&write.target)),
+                // The definition is only changed: the object is there, and the server can judge its deletion.
+                (Some(_), Some(_)) if self.is_served(&write.target) => {
+                    let options = write.body.clone();
+                    write.dispatch(Act::Delete, options)
+                },
+                _ => self.accept_deletion(&write, success()),
+            };
+        }
+        let desired = match write.act {
+            Act::Patch => match base.now().and_then(|now| self.apply_patch(&write, now)) {
+                Some(patched) => patched,
+                None if base.now().is_none() => return Next::Answer(super::read::not_found(&write.target)),
+                None => return self.cannot_tell(write, "its patch could not be applied"),
+            },
+            Act::Apply => merged(base.now(), &write.body),
+            _ => write.body.clone(),
+        };
+        let object = object_of(&write, &desired);
+        let checked = definition.check(&object, &desired, base.now());
+        if !checked.findings.is_empty() {
+            let answer = invalid(&checked.findings);
+            return self.refuse(write, checked.findings, answer);
+        }
+        if let Some(because) = checked.unpredictable.first() {
+            return self.cannot_tell(write, because);
+        }
+        self.accept(write, checked.defaulted, StatusCode::CREATED)
+    }
+
+    /// The server takes the write. What a dry run leaves out is checked here.
+    fn accept(&mut self, mut write: Write, object: Value, status: StatusCode) -> Next {
+        if write.target.name.is_none() {
+            write.target.name = object.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+        }
+        let Some(key) = Key::of(&write.target) else { return Next::Answer(message::json_response(status, &object)) };
+        let base = write.base.clone().unwrap_or(Base::Absent);
+        let named = object_of(&write, &object);
+        let mut refusing = Vec::new();
+        if let Base::Written { now: Some(now), .. } = &base {
+            refusing.extend(immutable_findings(&named, now, &object));
+        }
+        let ports = self.check_ports(&key, &named, &object);
+        refusing.extend(ports.findings);
+        refusing.extend(self.check_quota(&key, &named, &base, &object));
+        if !refusing.is_empty() {
+            let answer = invalid(&refusing);
+            return self.refuse(write, refusing, answer);
+        }
+        if !is_record(&object) {
+            let (findings, is_foreign) = self.look_at_owner(&write, &named, &base, &object);
+            self.account.find(findings);
+            let verdict = match (is_foreign, ports.unpredictable) {
+                (true, _) => Verdict::Refused,
+                (false, Some(because)) => Verdict::Unpredictable { because },
+                (false, None) => Verdict::Accepted,
+            };
+            self.account.write(&key, named, verdict, is_hook(&object));
+        }
+        self.keep(&key, object, &base, status)
+    }
+
+    /// The server refuses the write, or would when it is no dry run.
+    fn refuse(&mut self, write: Write, findings: Vec<Finding>, answer: Response) -> Next {
+        self.account.find(findings);
+        self.make_up(write, Verdict::Refused, (self.settings.mode == Mode::AsHelm).then_some(answer))
+    }
+
+    /// Nobody can tell what the server would say.
+    pub(super) fn cannot_tell(&mut self, write: Write, because: &str) -> Next {
+        self.make_up(write, Verdict::Unpredictable { because: because.to_owned() }, None)
+    }
+
+    /// Goes on as if the write had succeeded, unless there is an answer to hand on.
+    fn make_up(&mut self, write: Write, verdict: Verdict, answer: Option<Response>) -> Next {
+        let base = write.base.clone().unwrap_or(Base::Absent);
+        let Some(key) = Key::of(&write.target) else {
+            return Next::Answer(answer.unwrap_or_else(|| message::json_response(StatusCode::CREATED, &write.body)));
+        };
+        let last = base.now().cloned().unwrap_or_else(|| write.body.clone());
+        let object = match write.act {
+            Act::Delete => last.clone(),
+            Act::Create | Act::Update => write.body.clone(),
+            Act::Apply => merged(base.now(), &write.body),
+            Act::Patch => self.apply_patch(&write, &last).unwrap_or_else(|| last.clone()),
+        };
+        if !is_record(&object) {
+            self.account.write(&key, object_of(&write, &object), verdict, is_hook(&object));
+        }
+        if let Some(answer) = answer {
+            // Nothing was written, but what was refused is told with the object as it is.
+            if self.overlay.get(&key).is_none() && !is_record(&object) {
+                self.account.untouched(&key, base.real().is_some());
+            }
+            return Next::Answer(answer);
+        }
+        if write.act == Act::Delete {
+            self.overlay.remove(key, last, base.real());
+            return Next::Answer(message::json_response(StatusCode::OK, &success()));
+        }
+        self.keep(&key, object, &base, StatusCode::OK)
+    }
+
+    /// Puts the object into the overlay, with what controllers would make of it at once, and answers with it.
+    fn keep(&mut self, key: &Key, mut object: Value, base: &Base, status: StatusCode) -> Next {
+        let now = self.settings.now.clone();
+        ready::make_ready(&mut object, &now);
+        let mut kept = self.overlay.put(key.clone(), object, base.real(), &now);
+        if kept.pointer("/status/observedGeneration").is_some() {
+            // The generation was given with the version: the status must have seen it.
+            ready::make_ready(&mut kept, &now);
+            kept = self.overlay.put(key.clone(), kept, base.real(), &now);
+        }
+        match (key.group.as_str(), key.plural.as_str()) {
+            ("apps", "deployments") => self.replace_replica_sets(&kept, base),
+            ("apiextensions.k8s.io", "customresourcedefinitions") => self.define(&kept),
+            _ => {}
+        }
+        Next::Answer(message::json_response(status, &kept))
+    }
+
+    /// Helm 3 waits for the newest `ReplicaSet`: it is made up, and the real ones are hidden.
+    fn replace_replica_sets(&mut self, deployment: &Value, base: &Base) {
+        if let Some(uid) = base.real().and_then(|real| real.pointer("/metadata/uid")).and_then(Value::as_str) {
+            self.hidden_owners.insert(uid.to_owned());
+        }
+        let Some(replica_set) = ready::replica_set_of(deployment, &self.settings.now) else { return };
+        let text = |pointer: &str| replica_set.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let key = Key {
+            group: "apps".to_owned(),
+            plural: "replicasets".to_owned(),
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name"),
+        };
+        // The new one takes the place of the one that was made up before it.
+        let own_uid = deployment.pointer("/metadata/uid");
+        let old: Vec<(Key, Value)> = self
+            .overlay
+            .present()
+            .filter(|(other, object)| {
+                other.plural == "replicasets" && **other != key && object.pointer("/metadata/ownerReferences/0/uid") == own_uid
+            })
+            .map(|(other, object)| (other.clone(), object.clone()))
+            .collect();
+        for (other, object) in old {
+            self.overlay.remove(other, object, None);
+        }
+        let now = self.settings.now.clone();
+        self.overlay.put(key, replica_set, None, &now);
+    }
+
+    /// The object goes, as far as the server can tell.
+    fn accept_deletion(&mut self, write: &Write, answer: Value) -> Next {
+        let base = write.base.clone().unwrap_or(Base::Absent);
+        let Some(key) = Key::of(&write.target) else {
+            return Next::Answer(message::json_response(StatusCode::OK, &answer));
+        };
+        let last = base.now().cloned().unwrap_or_else(|| answer.clone());
+        if !is_record(&last) {
+            let named = object_of(write, &last);
+            let release = self.settings.release.as_ref();
+            let release = release.map(|release| (release.namespace.as_str(), release.name.as_str()));
+            // What the command made itself is nobody else's.
+            if let Some(real) = base.real() {
+                let count = self.known.custom_objects.get(&key.name).copied().flatten();
+                self.account.find(deletion::judge(&named, real, release, count));
+            }
+            self.account.write(&key, named, Verdict::Accepted, is_hook(&last));
+        }
+        self.overlay.remove(key, last, base.real());
+        Next::Answer(message::json_response(StatusCode::OK, &answer))
+    }
+
+    /// Returns findings on whose object it was before, and whether it is somebody else's.
+    fn look_at_owner(
+        &self,
+        write: &Write,
+        named: &ObjectRef,
+        base: &Base,
+        after: &Value,
+    ) -> (Vec<Finding>, bool) {
+        let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return (Vec::new(), false) };
+        if write.act == Act::Delete || is_hook(after) {
+            return (Vec::new(), false);
+        }
+        match release.manifest_of(named) {
+            Some(manifest) => {
+                let edits = diff::hand_edits(manifest, live, after);
+                (edits.into_iter().map(|edit| hand_edit(named, edit)).collect(), false)
+            }
+            None if release.owns(live) => (Vec::new(), false),
+            None => (vec![ownership(named, live)], true),
+        }
+    }
+
+    /// Tells whether the same command made an object of that name, where the write could see it.
+    fn has_written(&self, write: &Write, plural: &str, name: &str) -> bool {
+        self.overlay.present().any(|(key, _)| {
+            let is_near = key.namespace.is_empty() || Some(key.namespace.as_str()) == write.target.namespace.as_deref();
+            key.plural == plural && key.name == name && is_near
+        })
+    }
+}
+
+/// Tells whether an answer is the command's own business: it asked for something that is not there, or makes what may be
+/// there already (T6).
+fn is_for_the_command(write: &Write, status: StatusCode, body: &Value) -> bool {
+    let Resource { group, plural, .. } = &write.target.resource;
+    let reason = body.get("reason").and_then(Value::as_str).unwrap_or_default();
+    let named = body.pointer("/details/name").and_then(Value::as_str);
+    match (status, write.act) {
+        (StatusCode::NOT_FOUND, Act::Patch | Act::Update | Act::Delete) => named == write.target.name.as_deref(),
+        (StatusCode::CONFLICT, Act::Create) if reason == "AlreadyExists" => matches!(
+            (group.as_str(), plural.as_str()),
+            ("", "namespaces") | ("apiextensions.k8s.io", "customresourcedefinitions")
+        ),
+        _ => false,
+    }
+}
+
+fn is_policy(finding: &Finding) -> bool {
+    matches!(finding.class, Class::Admission | Class::Quota)
+}
+
+/// Tells whether an object is Helm's own record of a release.
+///
+/// Source: Helm `pkg/storage/driver/secrets.go`, `cfgmaps.go`.
+pub(super) fn is_record(object: &Value) -> bool {
+    let is_kept = matches!(object.get("kind").and_then(Value::as_str), Some("Secret" | "ConfigMap"));
+    is_kept && object.pointer("/metadata/labels/owner").and_then(Value::as_str) == Some("helm")
+}
+
+fn is_hook(object: &Value) -> bool {
+    object.get("metadata").and_then(|metadata| metadata.get("annotations")?.get("helm.sh/hook")).is_some()
+}
+
+/// Names the object of a write; what the body does not say (a patch) its present state does.
+pub(super) fn object_of(write: &Write, object: &Value) -> ObjectRef {
+    let now = write.base.as_ref().and_then(Base::now);
+    let text = |field: &str| {
+        let of = |value: &Value| value.get(field).and_then(Value::as_str).map(str::to_owned);
+        of(object).or_else(|| now.and_then(of))
+    };
+    ObjectRef {
+        api_version: text("apiVersion").unwrap_or_else(|| write.target.resource.api_version()),
+        kind: text("kind").unwrap_or_else(|| write.target.resource.plural.clone()),
+        namespace: write.target.namespace.clone(),
+        name: write.target.name.clone().unwrap_or_default(),
+    }
+}
+
+/// The object after an apply that nobody refuses: the fields that are applied win.
+fn merged(now: Option<&Value>, applied: &Value) -> Value {
+    let Some(now) = now else { return applied.clone() };
+    let mut merged = now.clone();
+    json_patch::merge(&mut merged, applied);
+    merged
+}
+
+fn success() -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+}
+
+/// The refusal of a write that a dry run lets pass.
+fn invalid(findings: &[Finding]) -> Response {
+    let is_quota = findings.iter().any(|finding| finding.class == Class::Quota);
+    let (status, reason) = if is_quota {
+        (StatusCode::FORBIDDEN, "Forbidden")
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, "Invalid")
+    };
+    let causes: Vec<&str> = findings.iter().map(|finding| finding.cause.as_str()).collect();
+    let object = findings.first().map_or_else(String::new, |finding| format!("{}: ", finding.object));
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": format!("{object}{}", causes.join(", ")), "reason": reason, "code": status.as_u16(),
+    });
+    message::json_response(status, &body)
+}
+
+/// Immutable fields of an object that lives in the overlay alone (T20).
+fn immutable_findings(named: &ObjectRef, before: &Value, after: &Value) -> Option<Finding> {
+    let paths = immutable::immutable_changes(named.group(), &named.kind, before, after);
+    if paths.is_empty() {
+        return None;
+    }
+    let changes = diff::changes(before, after);
+    let fields: Vec<FieldChange> = paths
+        .iter()
+        .flat_map(|path| {
+            let inner: Vec<FieldChange> = changes.iter().filter(|change| change.path.starts_with(path)).cloned().collect();
+            if inner.is_empty() { vec![FieldChange { path: path.clone(), before: None, after: None }] } else { inner }
+        })
+        .collect();
+    Some(Finding {
+        class: Class::ImmutableField,
+        object: named.clone(),
+        fields,
+        who: None,
+        cause: format!("{} cannot be changed once it is set", paths.join(", ")),
+        remedy: Remedy::Person { text: "delete the object first, or keep the field as it was".to_owned() },
+    })
+}
+
+fn hand_edit(named: &ObjectRef, edit: diff::HandEdit) -> Finding {
+    let who = edit.manager;
+    let by = who.as_ref().map_or_else(String::new, |who| format!(" by {who}"));
+    Finding {
+        class: Class::HandEdit,
+        object: named.clone(),
+        cause: format!("{} was changed{by} since the release was installed, and the upgrade changes it back", edit.change.path),
+        fields: vec![edit.change],
+        who,
+        remedy: Remedy::Person { text: "set it in the release's values if it is to stay".to_owned() },
+    }
+}
+
+/// Source: Helm `pkg/action/validate.go`: what exists and lacks the release's marks is refused.
+fn ownership(named: &ObjectRef, live: &Value) -> Finding {
+    let annotation = |key: &str| live.get("metadata")?.get("annotations")?.get(key)?.as_str();
+    let release = annotation("meta.helm.sh/release-namespace").zip(annotation("meta.helm.sh/release-name"));
+    let who = release.map(|(namespace, name)| format!("release {namespace}/{name}"));
+    let manager = || {
+        let fields = live.pointer("/metadata/managedFields")?.as_array()?;
+        Some(format!("field manager {}", fields.first()?.get("manager")?.as_str()?))
+    };
+    let cause = match &who {
+        Some(who) => format!("it exists and belongs to {who}"),
+        None => "it exists and does not belong to the release".to_owned(),
+    };
+    Finding {
+        class: Class::Ownership,
+        object: named.clone(),
+        fields: Vec::new(),
+        who: who.or_else(manager),
+        cause,
+        remedy: Remedy::Person {
+            text: format!("delete {named} if nobody needs it, or give it to the release: label app.kubernetes.io/managed-by=Helm, annotations meta.helm.sh/release-name and meta.helm.sh/release-namespace"),
+        },
+    }
+}

@@ -1,0 +1,4 @@
+//! The core as a whole: what leaves for the server, and what the command sees.
+
+mod leaves;
+mod traps;

@@ -1,0 +1,471 @@
+//! Writes, on their way to the server: each becomes a dry run, of the right object under the right name.
+//!
+//! A write goes through [`Rehearsal::advance`] until everything that it needs to know was asked for; then it is sent.
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::call::{Resource, Target, Verb, query};
+use super::disguise::Disguise;
+use super::lookup::Lookup;
+use super::message::{self, Continuation, Next, Request, Response};
+use super::overlay::{Entry, Key};
+use super::read::not_found;
+use super::{Rehearsal, patch, protobuf};
+use crate::domain::yaml;
+
+/// What is done to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    Create,
+    /// Server-side apply.
+    Apply,
+    /// Any other patch.
+    Patch,
+    Update,
+    Delete,
+}
+
+/// A write of the rehearsed command.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    pub(super) act: Act,
+    /// Its name is absent where the server makes one up.
+    pub(super) target: Target,
+    /// The object, the patch or the options, as JSON.
+    pub(super) body: Value,
+    /// A patch as it came.
+    raw: Vec<u8>,
+    content_type: String,
+    /// Of the client's query: field manager, field validation, force.
+    query: Vec<(String, String)>,
+    user_agent: Option<HeaderValue>,
+    /// What the object is now; absent until it was asked for.
+    pub(super) base: Option<Base>,
+    pub(super) disguise: Disguise,
+    /// Whether it was looked for an object of that name in the namespace that stands in.
+    pub(super) is_stand_in_free: Option<bool>,
+}
+
+/// What an object is before a write, as the command sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Base {
+    /// It is not there.
+    Absent,
+    /// It is on the server and was not written yet.
+    Real(Value),
+    /// It could not be read.
+    Unread,
+    /// It was written before.
+    Written {
+        /// How it is in the overlay; nothing if it is gone.
+        now: Option<Value>,
+        /// How it is on the server.
+        real: Option<Value>,
+        /// Whether it was deleted in between: then the real one is another.
+        is_replaced: bool,
+    },
+}
+
+impl Base {
+    fn of(entry: &Entry) -> Self {
+        Self::Written { now: entry.object().cloned(), real: entry.real.clone(), is_replaced: entry.is_replaced }
+    }
+
+    /// Returns the object as the command sees it.
+    pub(super) fn now(&self) -> Option<&Value> {
+        match self {
+            Self::Real(object) => Some(object),
+            Self::Written { now, .. } => now.as_ref(),
+            Self::Absent | Self::Unread => None,
+        }
+    }
+
+    /// Returns the object as the server has it.
+    pub(super) fn real(&self) -> Option<&Value> {
+        match self {
+            Self::Real(object) => Some(object),
+            Self::Written { real, .. } => real.as_ref(),
+            Self::Absent | Self::Unread => None,
+        }
+    }
+}
+
+/// What the server has under the name of an object of the overlay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counterpart {
+    /// The object itself: the server can judge a change of it.
+    Itself,
+    /// Nothing: it is judged as if it were made now.
+    Nothing,
+    /// Another one, which was deleted in the overlay: it must be judged under another name.
+    Another,
+}
+
+/// What is done with the server's answer about a write.
+#[derive(Debug)]
+pub(super) enum WriteThen {
+    /// It is what the write needed to know.
+    Know(Lookup, Write),
+    /// It is the verdict.
+    Judge(Write),
+}
+
+impl Rehearsal {
+    /// Takes a request that would change something.
+    pub(super) fn write(&mut self, verb: Verb, target: Target, request: Request) -> Next {
+        match Write::read(verb, target, request) {
+            Ok(write) => self.advance(write),
+            Err(refusal) => Next::Answer(refusal),
+        }
+    }
+
+    /// Takes the answer to what a write asked.
+    pub(super) fn finish_write(&mut self, then: WriteThen, answer: Response) -> Next {
+        match then {
+            WriteThen::Know(lookup, mut write) => {
+                // The server is too busy even to be asked: the command asks again.
+                if is_passing(answer.status()) {
+                    return Next::Answer(answer);
+                }
+                self.learn(lookup, &mut write, &answer);
+                self.advance(write)
+            }
+            WriteThen::Judge(write) => self.judge(write, answer),
+        }
+    }
+
+    /// Asks for the next thing that the write needs to know, or sends it.
+    pub(super) fn advance(&mut self, mut write: Write) -> Next {
+        if write.base.is_none() {
+            match self.known_base(&write) {
+                Some(base) => write.base = Some(base),
+                None => return ask(Lookup::Base, write),
+            }
+        }
+        if let Some(definition) = self.definition_of(&write.target).cloned() {
+            return self.judge_custom(write, &definition);
+        }
+        if let Some(lookup) = self.next_lookup(&write) {
+            return ask(lookup, write);
+        }
+        self.send(write)
+    }
+
+    fn known_base(&self, write: &Write) -> Option<Base> {
+        let Some(key) = Key::of(&write.target) else { return Some(Base::Absent) };
+        if let Some(entry) = self.overlay.get(&key) {
+            return Some(Base::of(entry));
+        }
+        match write.act {
+            // The server says itself whether there is one.
+            Act::Create => Some(Base::Absent),
+            _ => self.reals.get(&key).cloned().map(Base::Real),
+        }
+    }
+
+    /// Sends the write as a dry run, or answers it where the overlay alone knows.
+    fn send(&mut self, mut write: Write) -> Next {
+        let base = write.base.clone().unwrap_or(Base::Absent);
+        let counterpart = counterpart(&base);
+        if let (Base::Written { now: None, .. }, Act::Patch | Act::Update | Act::Delete) = (&base, write.act) {
+            return Next::Answer(not_found(&write.target));
+        }
+        if let (Base::Written { now: Some(_), .. }, Act::Create) = (&base, write.act) {
+            let answer = already_exists(&write.target);
+            return self.judge(write, answer);
+        }
+        self.disguise(&mut write, counterpart);
+        match (write.act, counterpart) {
+            (Act::Delete, Counterpart::Nothing | Counterpart::Another) if base.now().is_some() => {
+                let answer = message::json_response(StatusCode::OK, &json!({}));
+                self.judge(write, answer)
+            }
+            (Act::Patch, _) if matches!(base, Base::Written { .. }) => self.send_patched(write, &base, counterpart),
+            (Act::Update, Counterpart::Nothing | Counterpart::Another) if base.now().is_some() => {
+                let object = as_new(&write.body);
+                write.dispatch(Act::Create, object)
+            }
+            (Act::Update, _) => {
+                let object = with_real_version(&write.body, base.real());
+                write.dispatch(Act::Update, object)
+            }
+            (act, _) => {
+                let body = write.body.clone();
+                write.dispatch(act, body)
+            }
+        }
+    }
+
+    /// A patch of what the server does not have so is applied here; the result is judged as a whole (T10, T11).
+    fn send_patched(&mut self, write: Write, base: &Base, counterpart: Counterpart) -> Next {
+        let now = base.now().cloned().unwrap_or_default();
+        let Some(patched) = self.apply_patch(&write, &now) else {
+            return self.cannot_tell(write, "its patch could not be applied to what the same command wrote before");
+        };
+        match counterpart {
+            Counterpart::Itself => {
+                let object = with_real_version(&patched, base.real());
+                write.dispatch(Act::Update, object)
+            }
+            Counterpart::Nothing | Counterpart::Another => write.dispatch(Act::Create, as_new(&patched)),
+        }
+    }
+
+    /// Returns the object after the write's patch, if it can be applied here.
+    pub(super) fn apply_patch(&self, write: &Write, now: &Value) -> Option<Value> {
+        let schema = self.schema_of(&write.target.resource, now);
+        patch::apply(&write.content_type, now, &write.raw, schema.as_ref()).ok()
+    }
+
+    /// Puts on what the server must see instead of the truth.
+    fn disguise(&self, write: &mut Write, counterpart: Counterpart) {
+        let name = write.target.name.clone().unwrap_or_default();
+        let is_made = matches!(write.act, Act::Create | Act::Apply | Act::Update | Act::Patch);
+        if let Some(namespace) = write.target.namespace.clone().filter(|namespace| self.is_made_here(namespace)) {
+            let stand_in = self.stand_in();
+            write.disguise.move_to(&namespace, &stand_in);
+            if write.is_stand_in_free == Some(false) {
+                write.disguise.rename(&name);
+            }
+        }
+        if is_made && counterpart == Counterpart::Another {
+            write.disguise.rename(&name);
+        }
+    }
+
+    /// Tells whether the namespace was made in the overlay and is not on the server.
+    pub(super) fn is_made_here(&self, namespace: &str) -> bool {
+        let resource = Resource { group: String::new(), version: "v1".to_owned(), plural: "namespaces".to_owned() };
+        let entry = self.overlay.get(&Key::new(&resource, None, namespace));
+        entry.is_some_and(|entry| entry.real.is_none() && entry.object().is_some())
+    }
+
+    /// Returns the namespace that stands in for one that is not there yet: that of the release, else `default`.
+    pub(super) fn stand_in(&self) -> String {
+        let own = self.settings.release.as_ref().map(|release| release.namespace.clone());
+        own.filter(|namespace| !self.is_made_here(namespace)).unwrap_or_else(|| "default".to_owned())
+    }
+}
+
+fn ask(lookup: Lookup, write: Write) -> Next {
+    let request = lookup.request(&write);
+    Next::Ask(request, Continuation::write(WriteThen::Know(lookup, write)))
+}
+
+fn counterpart(base: &Base) -> Counterpart {
+    match base {
+        Base::Real(_) | Base::Unread => Counterpart::Itself,
+        Base::Absent | Base::Written { real: None, .. } => Counterpart::Nothing,
+        Base::Written { is_replaced: true, .. } => Counterpart::Another,
+        Base::Written { .. } => Counterpart::Itself,
+    }
+}
+
+/// Tells whether the command is told to ask again later.
+pub(super) fn is_passing(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+/// The object as if it had never been stored: without what a server gives at that time, and what a dry run made up (T7).
+fn as_new(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"] {
+            metadata.shift_remove(field);
+        }
+    }
+    if object.get("kind").and_then(Value::as_str) == Some("Service")
+        && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        // A headless Service says so itself.
+        if spec.get("clusterIP").and_then(Value::as_str) != Some("None") {
+            spec.shift_remove("clusterIP");
+            spec.shift_remove("clusterIPs");
+        }
+    }
+    object
+}
+
+/// The object with the version that the server has: the overlay's is unknown to it.
+fn with_real_version(object: &Value, real: Option<&Value>) -> Value {
+    let mut object = object.clone();
+    let real = |field: &str| real.and_then(|real| real.get("metadata")?.get(field)).cloned();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        let is_made_up = |value: &Value| value.as_str().is_some_and(super::overlay::is_made_up);
+        if metadata.get("resourceVersion").is_none_or(is_made_up) {
+            match real("resourceVersion") {
+                Some(version) => metadata.insert("resourceVersion".to_owned(), version),
+                None => metadata.shift_remove("resourceVersion"),
+            };
+        }
+    }
+    object
+}
+
+fn already_exists(target: &Target) -> Response {
+    let name = target.name.as_deref().unwrap_or_default();
+    let plural = &target.resource.plural;
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": format!("{plural} \"{name}\" already exists"), "reason": "AlreadyExists",
+        "details": {"name": name, "group": target.resource.group, "kind": plural}, "code": 409,
+    });
+    message::json_response(StatusCode::CONFLICT, &status)
+}
+
+impl Write {
+    /// Returns the write that a request asks for; else the answer to a request that cannot be read.
+    fn read(verb: Verb, mut target: Target, request: Request) -> Result<Self, Response> {
+        let content_type = message::content_type(request.headers());
+        let media = content_type.split(';').next().unwrap_or_default().trim().to_owned();
+        let act = match verb {
+            Verb::Create => Act::Create,
+            Verb::Update => Act::Update,
+            Verb::Delete => Act::Delete,
+            _ if media == "application/apply-patch+yaml" => Act::Apply,
+            _ => Act::Patch,
+        };
+        let mut body = read_body(&media, request.body())?;
+        if act == Act::Create && target.name.is_none() {
+            target.name = body.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+        }
+        // Clients leave the namespace to the path; what is kept and shown says it.
+        if !matches!(act, Act::Delete | Act::Patch)
+            && let (Some(namespace), Some(metadata)) =
+                (&target.namespace, body.get_mut("metadata").and_then(Value::as_object_mut))
+        {
+            metadata.entry("namespace").or_insert_with(|| Value::String(namespace.clone()));
+        }
+        let passed_on = ["fieldManager", "fieldValidation", "force"];
+        let query = query(&request).filter(|(key, _)| passed_on.contains(&key.as_str())).collect();
+        let user_agent = request.headers().get(header::USER_AGENT).cloned();
+        let raw = request.into_body();
+        Ok(Self {
+            act,
+            target,
+            body,
+            raw,
+            content_type: media,
+            query,
+            user_agent,
+            base: None,
+            disguise: Disguise::default(),
+            is_stand_in_free: None,
+        })
+    }
+
+    /// Tells whether it is a strategic merge patch, which needs the schema of its kind.
+    pub(super) fn is_strategic(&self) -> bool {
+        self.content_type == "application/strategic-merge-patch+json"
+    }
+
+    /// Returns a read for this write, in the name of the same client.
+    pub(super) fn get(&self, path: &str, query: &[(String, String)]) -> Request {
+        self.request(Method::GET, path, query, Vec::new(), "application/json")
+    }
+
+    /// Sends the write as a dry run; `act` may differ from what was asked.
+    pub(super) fn dispatch(self, act: Act, body: Value) -> Next {
+        let name = self.target.name.clone().unwrap_or_default();
+        let namespace = self.disguise.namespace(self.target.namespace.as_deref()).map(str::to_owned);
+        let collection = self.target.resource.path(namespace.as_deref(), None);
+        let object = self.target.resource.path(namespace.as_deref(), Some(self.disguise.name(&name)));
+        let mut query = self.query.clone();
+        query.push(("dryRun".to_owned(), "All".to_owned()));
+        let json = "application/json";
+        let (method, path, content, content_type) = match act {
+            Act::Create => (Method::POST, collection, self.disguise.put_on(&body).to_string().into_bytes(), json),
+            Act::Update => (Method::PUT, object, self.disguise.put_on(&body).to_string().into_bytes(), json),
+            Act::Apply => {
+                let content = self.disguise.put_on(&body).to_string().into_bytes();
+                (Method::PATCH, object, content, "application/apply-patch+yaml")
+            }
+            Act::Patch => (Method::PATCH, object, self.raw.clone(), self.content_type.as_str()),
+            // With a body the server reads `dryRun` from it alone, and would really delete (T1).
+            Act::Delete => (Method::DELETE, object, delete_options(&body).to_string().into_bytes(), json),
+        };
+        let request = self.request(method, &path, &query, content, content_type);
+        Next::Ask(request, Continuation::write(WriteThen::Judge(self)))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(String, String)],
+        body: Vec<u8>,
+        content_type: &str,
+    ) -> Request {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(agent) = &self.user_agent {
+            headers.insert(header::USER_AGENT, agent.clone());
+        }
+        if let Ok(value) = HeaderValue::from_str(content_type) {
+            headers.insert(header::CONTENT_TYPE, value);
+        }
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.headers_mut() = headers;
+        *request.uri_mut() = message::uri(path, query);
+        request
+    }
+}
+
+/// The client's options for a deletion, as a dry run.
+fn delete_options(options: &Value) -> Value {
+    let mut sent = json!({"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"]});
+    for field in ["propagationPolicy", "gracePeriodSeconds", "preconditions", "orphanDependents"] {
+        let Some(value) = options.get(field).filter(|value| !value.is_null()) else { continue };
+        sent[field] = value.clone();
+    }
+    // A version of the overlay is unknown to the server.
+    let version = sent.pointer("/preconditions/resourceVersion").and_then(Value::as_str);
+    if version.is_some_and(super::overlay::is_made_up)
+        && let Some(preconditions) = sent.pointer_mut("/preconditions").and_then(Value::as_object_mut)
+    {
+        preconditions.shift_remove("resourceVersion");
+    }
+    sent
+}
+
+fn read_body(media: &str, body: &[u8]) -> Result<Value, Response> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let refuse = |status: StatusCode, reason: &str, because: String| {
+        let message = format!("the rehearsal cannot read this request: {because}");
+        let status_body = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
+            "reason": reason, "code": status.as_u16(),
+        });
+        message::json_response(status, &status_body)
+    };
+    match media {
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(body)
+            .map_err(|error| refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", error.to_string())),
+        "application/apply-patch+yaml" | "application/yaml" => {
+            let text = String::from_utf8_lossy(body);
+            serde_json::from_str(&text).or_else(|_| yaml::parse_one(&text)).map_err(|error| {
+                refuse(StatusCode::BAD_REQUEST, "BadRequest", format!("its YAML does not parse: {error}"))
+            })
+        }
+        "" | "application/json" | "application/json-patch+json" | "application/merge-patch+json"
+        | "application/strategic-merge-patch+json" => serde_json::from_slice(body).map_err(|error| {
+            refuse(StatusCode::BAD_REQUEST, "BadRequest", format!("its JSON does not parse: {error}"))
+        }),
+        other => Err(refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            format!("content type `{other}` is none that Helm or kubectl sends"),
+        )),
+    }
+}
