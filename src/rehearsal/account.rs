@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::diff;
 use super::overlay::{Entry, Key, Overlay};
 use crate::domain::object::ObjectRef;
-use crate::domain::rehearsed::{Class, FieldChange, Finding, Mode, Operation, REHEARSED_FORMAT, Rehearsed, RehearsedObject, Verdict};
+use crate::domain::rehearsed::{Class, CommandEnd, FieldChange, Finding, Mode, Operation, REHEARSED_FORMAT, Rehearsed, RehearsedObject, Verdict};
 
 /// The writes so far and what was found.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ impl Account {
         let mut findings = self.findings;
         // Stable: within a class in the order in which Helm met them.
         findings.sort_by_key(|finding| Class::ALL.iter().position(|class| *class == finding.class));
-        Rehearsed { format: REHEARSED_FORMAT, mode, objects, findings, denied }
+        Rehearsed { format: REHEARSED_FORMAT, mode, objects, findings, denied, end: CommandEnd::default() }
     }
 }
 

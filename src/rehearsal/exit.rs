@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     fn request(method: &str, uri: &str, content_type: &str, body: &str) -> Request {
-        let request = Request::builder().method(method).uri(uri).header("content-type", content_type);
+        let request = http::Request::builder().method(method).uri(uri).header("content-type", content_type);
         request.body(body.as_bytes().to_vec()).expect("a request")
     }
 

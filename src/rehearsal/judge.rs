@@ -31,8 +31,12 @@ impl Rehearsal {
         }
         let is_pod = write.target.resource.group.is_empty() && write.target.resource.plural == "pods";
         let desired = write.body.clone();
-        if is_pod && write.disguise.drop_references(&desired, |plural, name| self.has_written(&write, plural, name)) {
-            return self.advance(write);
+        if is_pod {
+            let namespace = write.target.namespace.clone();
+            let is_made_here = |plural: &str, name: &str| self.has_written(namespace.as_deref(), plural, name);
+            if write.disguise.drop_references(&desired, is_made_here) {
+                return self.advance(write);
+            }
         }
         write.disguise.take_off_status(&mut body);
         let answer = message::json_response(status, &body);
@@ -261,10 +265,10 @@ impl Rehearsal {
         }
     }
 
-    /// Tells whether the same command made an object of that name, where the write could see it.
-    fn has_written(&self, write: &Write, plural: &str, name: &str) -> bool {
+    /// Tells whether the same command made an object of that name, where one in `namespace` could see it.
+    fn has_written(&self, namespace: Option<&str>, plural: &str, name: &str) -> bool {
         self.overlay.present().any(|(key, _)| {
-            let is_near = key.namespace.is_empty() || Some(key.namespace.as_str()) == write.target.namespace.as_deref();
+            let is_near = key.namespace.is_empty() || Some(key.namespace.as_str()) == namespace;
             key.plural == plural && key.name == name && is_near
         })
     }

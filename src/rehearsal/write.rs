@@ -454,7 +454,7 @@ fn read_body(media: &str, body: &[u8]) -> Result<Value, Response> {
             .map_err(|error| refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", error.to_string())),
         "application/apply-patch+yaml" | "application/yaml" => {
             let text = String::from_utf8_lossy(body);
-            serde_json::from_str(&text).or_else(|_| yaml::parse_one(&text)).map_err(|error| {
+            serde_json::from_str(&text).or_else(|_| yaml::parse_mapping(&text).map(Value::Object)).map_err(|error| {
                 refuse(StatusCode::BAD_REQUEST, "BadRequest", format!("its YAML does not parse: {error}"))
             })
         }

@@ -8,6 +8,7 @@ use crate::domain::view::{PlanView, StepView};
 #[must_use]
 pub fn action(action: &Action) -> String {
     match action {
+        Action::RemoveJob { object, .. } => format!("remove finished {object}"),
         Action::HelmUpgrade { to_revision, .. } => format!("helm upgrade (revision {to_revision})"),
         Action::HelmInstall => "helm upgrade --install (revision 1)".to_owned(),
         Action::HelmRollback { from_revision, to_revision } => {
@@ -24,12 +25,17 @@ pub fn action(action: &Action) -> String {
 pub fn undo(undo: &Undo) -> String {
     match undo {
         Undo::NotNeeded => "nothing to undo".to_owned(),
-        Undo::HelmRollback { revision, remove, keep, data_effects } => {
-            with_objects(format!("helm rollback to revision {revision}"), remove, keep, data_effects)
+        Undo::HelmRollback { revision, remove_first, remove, keep, data_effects } => {
+            let first = match remove_first.as_slice() {
+                [] => String::new(),
+                jobs => format!("remove the new {}, then ", some(jobs, 2)),
+            };
+            with_objects(format!("{first}helm rollback to revision {revision}"), remove, keep, data_effects)
         }
         Undo::HelmUninstall { remove, keep, data_effects } => {
             with_objects("helm uninstall".to_owned(), remove, keep, data_effects)
         }
+        Undo::Leave { because } => format!("none: {because}"),
         Undo::Impossible { because } => format!("impossible: {because}"),
     }
 }

@@ -79,10 +79,17 @@ pub struct Step {
     pub undo: Undo,
 }
 
-/// What a step does. One contract each: describe (`explain`), do, probe and undo (`flow`).
+/// What a step does. One contract each: describe (`explain`), pretend ([`Action::removes`]), do, probe and undo (`flow`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Action {
+    /// Remove a finished Job whose template Helm could not change: Helm then makes it anew.
+    RemoveJob {
+        /// Which.
+        object: ObjectRef,
+        /// Its uid: another one of that name is not touched.
+        uid: String,
+    },
     /// `helm upgrade` of the release to the chart of the run.
     HelmUpgrade {
         /// The revision that is current before.
@@ -106,6 +113,17 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Returns the object that the step removes before Helm, if it does.
+    #[must_use]
+    pub fn removes(&self) -> Option<&ObjectRef> {
+        match self {
+            Self::RemoveJob { object, .. } => Some(object),
+            Self::HelmUpgrade { .. } | Self::HelmInstall | Self::HelmRollback { .. } | Self::Verify { .. } => None,
+        }
+    }
+}
+
 /// How a step is reversed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -116,6 +134,9 @@ pub enum Undo {
     HelmRollback {
         /// The revision to go back to.
         revision: u32,
+        /// Jobs that the upgrade made anew: their templates could not be changed back, so the new ones go before Helm.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remove_first: Vec<ObjectRef>,
         /// Hook objects that do not exist now: Helm leaves them behind, so the undo removes them.
         remove: Vec<ObjectRef>,
         /// Objects that do not exist now and that Helm keeps by policy: the undo names them and leaves them.
@@ -131,6 +152,11 @@ pub enum Undo {
         keep: Vec<ObjectRef>,
         /// Hooks and Jobs that run code which nobody declared harmless.
         data_effects: Vec<ObjectRef>,
+    },
+    /// What the step did is left as it is, and nothing is lost by that.
+    Leave {
+        /// Why.
+        because: String,
     },
     /// There is no way back.
     Impossible {

@@ -3,10 +3,13 @@
 //! "Refused" and "accepted" are the API server's own words, or a check's that stands in for one that a dry run leaves out.
 //! Where neither can tell, the write is "unpredictable", and says why: it is listed and does not block.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::object::ObjectRef;
+use super::report::Problem;
 
 /// Format version of a saved rehearsal.
 pub const REHEARSED_FORMAT: u32 = 1;
@@ -36,6 +39,18 @@ pub struct Rehearsed {
     /// Requests that were not let through, such as `POST pods/exec: ...`: what they would have done is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied: Vec<String>,
+    /// How the command ended.
+    pub end: CommandEnd,
+}
+
+/// How a rehearsed command ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandEnd {
+    /// Its exit code: 0 if it did what it was asked for.
+    pub exit_code: i32,
+    /// Its error, explained; empty if it ended well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
 }
 
 /// One object, and what all writes to it together would do.
@@ -203,6 +218,21 @@ pub struct Finding {
     pub cause: String,
     /// What helps.
     pub remedy: Remedy,
+}
+
+/// Writes `Job shop/init: immutable field: spec.template cannot be changed`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.object, self.class.title(), self.cause)
+    }
+}
+
+impl Finding {
+    /// Tells whether it stops an upgrade: it blocks, and no step of ours cures it.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        self.class.blocks() && matches!(self.remedy, Remedy::Person { .. })
+    }
 }
 
 /// What helps against a finding.

@@ -89,7 +89,7 @@ proptest! {
         let mut answers = answers.into_iter().cycle();
         for (method, path, query, media, body, upgrades) in requests {
             let Ok(uri) = format!("{path}?{query}").parse::<http::Uri>() else { continue };
-            let mut request = Request::builder().method(method).uri(uri).header("content-type", media);
+            let mut request = http::Request::builder().method(method).uri(uri).header("content-type", media);
             if upgrades {
                 request = request.header("upgrade", "SPDY/3.1");
             }
