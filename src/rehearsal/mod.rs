@@ -8,6 +8,10 @@ mod call;
 mod message;
 #[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod protobuf;
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod ready;
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod replica_set;
 
 pub use call::Denied;
 pub use message::{Continuation, Next, Request, Response, Watch};
