@@ -8,7 +8,6 @@ mod call;
 mod message;
 #[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod protobuf;
-#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod ready;
 #[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod replica_set;

@@ -8,23 +8,23 @@
 //! | every kind | - | `metadata.generation` = `status.observedGeneration` where both are there; conditions `Reconciling`, `Stalled` |
 //! | Pod | condition `Ready` | `status.phase`, with `Running` the condition `Ready`, else `containerStatuses` (crash loops); with `Pending` the condition `PodScheduled` |
 //! | Job | only `--wait-for-jobs`: `spec.backoffLimit` against `status.failed`, `spec.completions` against `status.succeeded` | conditions `Complete`, `Failed`; `status.startTime` (not with `--wait-for-jobs`: there only `Complete` will do) |
-//! | Deployment | `spec.paused` (then ready); the oldest of its ReplicaSets that has its template ([`super::replica_set`]); both generations; `spec.replicas`, `spec.strategy` against the ReplicaSet's `status.readyReplicas` | not waited for if `spec.paused`; `spec.replicas` against `status.replicas`, `updatedReplicas`, `availableReplicas`, `readyReplicas`; `spec.progressDeadlineSeconds` and condition `Progressing` (`NewReplicaSetAvailable`); condition `Available` |
+//! | Deployment | `spec.paused` (then ready); the oldest of its `ReplicaSets` that has its template ([`super::replica_set`]); both generations; `spec.replicas`, `spec.strategy` against the ReplicaSet's `status.readyReplicas` | not waited for if `spec.paused`; `spec.replicas` against `status.replicas`, `updatedReplicas`, `availableReplicas`, `readyReplicas`; `spec.progressDeadlineSeconds` and condition `Progressing` (`NewReplicaSetAvailable`); condition `Available` |
 //! | StatefulSet | generations; `spec.updateStrategy`, `spec.replicas` against `status.updatedReplicas`, `readyReplicas`; `currentRevision` = `updateRevision` | `spec.updateStrategy`; `spec.replicas` against `status.replicas`, `readyReplicas`, `updatedReplicas` (partition), else `currentReplicas`; `currentRevision` = `updateRevision` |
 //! | DaemonSet | generations; `spec.updateStrategy`; `status.desiredNumberScheduled` = `updatedNumberScheduled`, `numberReady` | generations, which must be there; `status.desiredNumberScheduled` against `currentNumberScheduled`, `updatedNumberScheduled`, `numberAvailable`, `numberReady` |
 //! | ReplicaSet | generations; condition `Ready` of **every pod its selector matches** | condition `ReplicaFailure`; `spec.replicas` against `status.fullyLabeledReplicas`, `availableReplicas`, `readyReplicas`, `replicas` |
-//! | ReplicationController | as ReplicaSet | - |
-//! | PersistentVolumeClaim | `status.phase` | `status.phase` |
+//! | `ReplicationController` | as ReplicaSet | - |
+//! | `PersistentVolumeClaim` | `status.phase` | `status.phase` |
 //! | Service | `spec.type`, `spec.clusterIP`, `spec.externalIPs`, `status.loadBalancer.ingress` | `spec.type`, `spec.clusterIP` |
-//! | CustomResourceDefinition | conditions `Established`, `NamesAccepted` | the same |
+//! | `CustomResourceDefinition` | conditions `Established`, `NamesAccepted` | the same |
 //! | `PodDisruptionBudget`, CronJob, Secret, ConfigMap | - | nothing more |
-//! | all else: Namespace, Ingress, APIService, HorizontalPodAutoscaler, custom resources | - | condition `Ready` |
+//! | all else: Namespace, Ingress, `APIService`, `HorizontalPodAutoscaler`, custom resources | - | condition `Ready` |
 //!
 //! Hooks: Helm 3 reads of a Job the conditions `Complete` and `Failed`, of a Pod `status.phase`, and of other kinds nothing. Helm 4
 //! reads the same and the first row of the table of all others; a Pod hook must have succeeded, it need not be ready.
 //!
 //! Sources: Helm 3.17.4 and 3.22.0 `pkg/kube/ready.go`, `pkg/kube/client.go` (`watchUntilReady`); Helm 4.3.1
 //! `pkg/kube/{statuswait,ready,wait}.go`, `internal/statusreaders`; `fluxcd/cli-utils` 1.2.2 `pkg/kstatus/status`, and its
-//! `pkg/kstatus/polling/statusreaders`: the statuses of a workload's ReplicaSets and pods are read there only to call a workload
+//! `pkg/kstatus/polling/statusreaders`: the statuses of a workload's `ReplicaSets` and pods are read there only to call a workload
 //! failed that is not ready yet.
 
 mod defaults;

@@ -1,6 +1,6 @@
 //! The ReplicaSet that a Deployment of the overlay would have: Helm 3 `--wait` (and Helm 4 `--wait=legacy`) asks for it.
 //!
-//! Of the ReplicaSets that the Deployment's selector finds, and whose controller is the Deployment (by uid), they take the
+//! Of the `ReplicaSets` that the Deployment's selector finds, and whose controller is the Deployment (by uid), they take the
 //! oldest one whose pod template equals the Deployment's but for the label `pod-template-hash`. Without one they wait. The
 //! real ones of the Deployment must be hidden: an older one with the same template would be taken first, and its pods are not
 //! those of the overlay.
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::ready;
 use crate::domain::content;
 
-/// The label that tells the ReplicaSets of a Deployment apart.
+/// The label that tells the `ReplicaSets` of a Deployment apart.
 ///
 /// Source: `k8s.io/api/apps/v1` `DefaultDeploymentUniqueLabelKey`.
 const HASH_LABEL: &str = "pod-template-hash";
@@ -27,9 +27,10 @@ pub(super) fn replica_set_of(deployment: &Value, now: &str) -> Option<Value> {
     let hash = template_hash(template);
 
     let mut template = template.clone();
-    let labels = labels_in(object_in(&mut template, "metadata")?, "labels", &hash)?.clone();
+    let mut labels = labels_in(object_in(&mut template, "metadata")?, "labels", &hash)?.clone();
     let mut selector = deployment.pointer("/spec/selector").cloned().unwrap_or_else(|| json!({}));
-    labels_in(&mut selector, "matchLabels", &hash)?;
+    // A Deployment whose selector misses its own template is refused; it must be found all the same, or Helm waits.
+    labels.extend(labels_in(&mut selector, "matchLabels", &hash)?.clone());
 
     let mut metadata = json!({
         "name": format!("{name}-{hash}"),
@@ -75,9 +76,9 @@ fn object_in<'a>(value: &'a mut Value, field: &str) -> Option<&'a mut Value> {
 }
 
 /// Adds the hash to the labels in a field, and returns them all.
-fn labels_in<'a>(value: &'a mut Value, field: &str, hash: &str) -> Option<&'a Value> {
-    let labels = object_in(value, field)?;
-    labels.as_object_mut()?.insert(HASH_LABEL.to_owned(), hash.into());
+fn labels_in<'a>(value: &'a mut Value, field: &str, hash: &str) -> Option<&'a Map<String, Value>> {
+    let labels = object_in(value, field)?.as_object_mut()?;
+    labels.insert(HASH_LABEL.to_owned(), hash.into());
     Some(labels)
 }
 
@@ -125,8 +126,12 @@ mod tests {
             assert_eq!(without_hash(&found["spec"]["template"]), template);
             assert_eq!(metadata["ownerReferences"][0]["uid"], "u1");
             assert_eq!(metadata["ownerReferences"][0]["controller"], true);
-            assert_eq!(metadata["labels"], found["spec"]["template"]["metadata"]["labels"]);
-            assert_eq!(metadata["labels"]["app"], template["metadata"]["labels"]["app"]);
+            for labels in [&found["spec"]["selector"]["matchLabels"], &found["spec"]["template"]["metadata"]["labels"]]
+            {
+                for (key, value) in labels.as_object().expect("labels") {
+                    assert_eq!(&metadata["labels"][key], value, "{template}");
+                }
+            }
             // Ready.
             assert_eq!(found["status"]["readyReplicas"], 3);
             assert_eq!(found["status"]["observedGeneration"], metadata["generation"]);

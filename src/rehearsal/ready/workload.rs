@@ -97,9 +97,9 @@ pub(super) fn pod(seen: &Seen<'_>) -> Value {
     if !init.is_empty() {
         // With this policy it is a sidecar, which runs on; the others have ended well, which counts as ready.
         let is_sidecar = |container: &Value| container.get("restartPolicy").and_then(Value::as_str) == Some("Always");
-        let init = init.iter().map(|container| match is_sidecar(container) {
-            true => container_status(container, seen.now, is_hook, !is_hook),
-            false => container_status(container, seen.now, true, true),
+        let init = init.iter().map(|container| {
+            let (has_ended, is_ready) = if is_sidecar(container) { (is_hook, !is_hook) } else { (true, true) };
+            container_status(container, seen.now, has_ended, is_ready)
         });
         status.insert("initContainerStatuses".to_owned(), init.collect());
     }
