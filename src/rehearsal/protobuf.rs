@@ -89,7 +89,7 @@ pub(super) enum ProtobufError {
     },
 }
 
-/// Returns the JSON of a body in Kubernetes' protobuf form: a `v1` Secret or ConfigMap, or the DeleteOptions of any version.
+/// Returns the JSON of a body in Kubernetes' protobuf form: a `v1` Secret or ConfigMap, or the `DeleteOptions` of any version.
 ///
 /// The JSON is as Go writes it: Secret data in base64, times in RFC 3339, and what is not set is absent.
 ///
@@ -179,7 +179,7 @@ fn secret(secret: Secret) -> Result<Fields, NoTime> {
     fields.set("immutable", secret.immutable);
     fields.map("data", secret.data, |bytes| STANDARD.encode(bytes));
     fields.map("stringData", secret.string_data, |text| text);
-    fields.text("type", secret.secret_type);
+    fields.text("type", secret.r#type);
     Ok(fields)
 }
 

@@ -96,7 +96,7 @@ pub(super) struct Secret {
     #[prost(btree_map = "string, bytes", tag = "2")]
     pub(super) data: BTreeMap<String, Vec<u8>>,
     #[prost(string, optional, tag = "3")]
-    pub(super) secret_type: Option<String>,
+    pub(super) r#type: Option<String>,
     #[prost(btree_map = "string, string", tag = "4")]
     pub(super) string_data: BTreeMap<String, String>,
     #[prost(bool, optional, tag = "5")]

@@ -49,7 +49,7 @@ fn encode(value: &Value) -> Vec<u8> {
         "Secret" => Secret {
             metadata: Some(meta_message(&value["metadata"])),
             data: bytes_map(&value["data"]),
-            secret_type: text(&value["type"]),
+            r#type: text(&value["type"]),
             string_data: text_map(&value["stringData"]),
             immutable: value["immutable"].as_bool(),
         }
