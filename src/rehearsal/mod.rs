@@ -6,6 +6,8 @@
 
 mod call;
 mod message;
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod patch;
 
 pub use call::Denied;
 pub use message::{Continuation, Next, Request, Response, Watch};
