@@ -5,7 +5,11 @@
 //! [`Next`] says, and gives the server's answer to [`Rehearsal::resume`] where that was asked for.
 
 mod call;
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod deletion;
 mod message;
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod refusal;
 
 pub use call::Denied;
 pub use message::{Continuation, Next, Request, Response, Watch};
