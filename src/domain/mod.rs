@@ -12,6 +12,7 @@ pub mod journal;
 pub mod manifest;
 pub mod masking;
 pub mod object;
+pub mod ownership;
 pub mod plan;
 pub mod preflight;
 pub mod redaction;

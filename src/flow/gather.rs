@@ -5,15 +5,15 @@ use std::path::Path;
 use crate::domain::content;
 use crate::domain::event::Stage;
 use crate::domain::facts::{
-    Answer, ChartFacts, FACTS_FORMAT, Facts, GitOpsOwner, HelmFacts, LiveFacts, LostValue, ObjectFacts, ObjectRole,
-    RevisionFacts, RightFacts, RunFacts, TargetFacts,
+    Answer, ChartFacts, FACTS_FORMAT, Facts, HelmFacts, LiveFacts, LostValue, ObjectFacts, ObjectRole, RevisionFacts,
+    RightFacts, RunFacts, TargetFacts,
 };
 use crate::domain::object::{Object, ObjectRef};
 use crate::domain::release::{self, Release, ReleaseStatus};
 use crate::domain::release_objects::{NamedObject, named_objects, runs_in_upgrade};
 use crate::domain::report::Problem;
 use crate::domain::rights::{self, ResourceOfObject};
-use crate::domain::{rollout, values};
+use crate::domain::{ownership, rollout, values};
 use crate::edge::cluster::{ClusterError, RecordPart, ReleaseRecord, RunState};
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::{DryRun, HelmError, PullRequest, PulledChart, UpgradeRequest};
@@ -314,27 +314,14 @@ async fn resolve(session: &Session, manifest: &Object) -> (ObjectRef, Option<Res
 /// Returns what decisions use of a live object.
 #[must_use]
 pub fn live_facts(live: &Object) -> LiveFacts {
-    let owner = |key: &str| live.annotation(key).map(str::to_owned);
     LiveFacts {
         uid: live.uid().unwrap_or_default().to_owned(),
         resource_version: live.resource_version().unwrap_or_default().to_owned(),
         digest: content::digest(live),
-        helm_owner: owner("meta.helm.sh/release-namespace").zip(owner("meta.helm.sh/release-name")),
-        gitops_owner: gitops_owner(live),
+        helm_owner: ownership::helm_owner(live),
+        gitops_owner: ownership::gitops_owner(live),
         rollout: rollout::status(live),
     }
-}
-
-/// Sources: Argo CD "resource tracking" (annotation `argocd.argoproj.io/tracking-id`, `<application>:<group>/<kind>:...`,
-/// or label `argocd.argoproj.io/instance`); Flux helm-controller origin labels `helm.toolkit.fluxcd.io/{name,namespace}`.
-fn gitops_owner(live: &Object) -> Option<GitOpsOwner> {
-    if let Some(name) = live.label("helm.toolkit.fluxcd.io/name") {
-        let namespace = live.label("helm.toolkit.fluxcd.io/namespace").unwrap_or_default();
-        return Some(GitOpsOwner { tool: "Flux".to_owned(), name: format!("{namespace}/{name}") });
-    }
-    let tracked = live.annotation("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
-    let name = tracked.or_else(|| live.label("argocd.argoproj.io/instance"))?;
-    Some(GitOpsOwner { tool: "Argo CD".to_owned(), name: name.to_owned() })
 }
 
 async fn review_rights(
