@@ -5,6 +5,7 @@
 //! [`Next`] says, and gives the server's answer to [`Rehearsal::resume`] where that was asked for.
 
 mod call;
+pub mod crd;
 mod message;
 
 pub use call::Denied;
