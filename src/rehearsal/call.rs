@@ -57,10 +57,11 @@ impl Resource {
         } else {
             format!("/apis/{}/{}", self.group, self.version)
         };
-        for part in namespace.map(|namespace| format!("/namespaces/{namespace}")).into_iter().chain([
-            format!("/{}", self.plural),
-            name.map_or_else(String::new, |name| format!("/{name}")),
-        ]) {
+        for part in namespace
+            .map(|namespace| format!("/namespaces/{namespace}"))
+            .into_iter()
+            .chain([format!("/{}", self.plural), name.map_or_else(String::new, |name| format!("/{name}"))])
+        {
             path.push_str(&part);
         }
         path

@@ -3,6 +3,8 @@
 //! "Refused" and "accepted" are the API server's own words, or a check's that stands in for one that a dry run leaves out.
 //! Where neither can tell, the write is "unpredictable", and says why: it is listed and does not block.
 
+pub mod command;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

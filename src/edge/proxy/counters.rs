@@ -21,6 +21,8 @@ pub struct Counters {
     pub unanswered: u64,
     /// The first of them, and why.
     pub first_unanswered: Option<String>,
+    /// Whether the command edited its kubeconfig: what it did then may have been done for real, on any cluster.
+    pub kubeconfig_edited: bool,
     /// Bytes of requests' bodies.
     pub bytes_in: u64,
     /// Bytes of answers' bodies.
@@ -84,7 +86,7 @@ impl Tally {
         add(&self.upstream_nanos, nanos(time));
     }
 
-    /// Returns what was counted until now.
+    /// Returns what was counted until now; the kubeconfig is not looked at.
     pub(super) fn read(&self) -> Counters {
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let time = |counter: &AtomicU64| Duration::from_nanos(number(counter));
@@ -96,6 +98,7 @@ impl Tally {
             watches: number(&self.watches),
             unanswered: number(&self.unanswered),
             first_unanswered: self.first_unanswered.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            kubeconfig_edited: false,
             bytes_in: number(&self.bytes_in),
             bytes_out: number(&self.bytes_out),
             in_core: time(&self.core_nanos),

@@ -52,12 +52,7 @@ struct Clock {
 }
 
 impl Door {
-    pub(super) fn new(
-        upstream: Upstream,
-        rehearsal: Rehearsal,
-        token: Token,
-        stopped: watch::Receiver<bool>,
-    ) -> Self {
+    pub(super) fn new(upstream: Upstream, rehearsal: Rehearsal, token: Token, stopped: watch::Receiver<bool>) -> Self {
         let changes = watch::Sender::new(0);
         Self { upstream, rehearsal: Mutex::new(Some(rehearsal)), token, tally: Tally::default(), changes, stopped }
     }
@@ -277,7 +272,8 @@ async fn read_request(request: http::Request<Incoming>) -> Result<Request, Respo
     };
     let bad = |message: &str| answer::status(StatusCode::BAD_REQUEST, "BadRequest", message);
     let (mut head, body) = request.into_parts();
-    let Some(path) = head.uri.path_and_query().filter(|path| path.as_str().starts_with('/') && head.method != Method::CONNECT)
+    let Some(path) =
+        head.uri.path_and_query().filter(|path| path.as_str().starts_with('/') && head.method != Method::CONNECT)
     else {
         let message = format!("the rehearsal does not let `{}` through: it names no path", head.method);
         return Err(answer::status(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", &message));

@@ -1,6 +1,6 @@
 //! The kubeconfig of a run, and the folder that holds it: nobody but this user reads them, and they go with the run.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -17,9 +17,14 @@ use super::token::Token;
 const NAME: &str = "helm-csghub-rehearsal";
 
 /// What the rehearsed command finds its way by. Removed with the value.
+///
+/// A command that edits it (`kubectl config`, a cloud's `update-kubeconfig`) and goes on would work on a real cluster. So it can
+/// only be read, client-go finds it locked, and [`Self::is_intact`] tells whether it was edited all the same.
 pub(super) struct RunKubeconfig {
-    folder: TempDir,
+    /// Removes itself. Where that cannot be, what is left opens nothing: the port is closed and the token dead.
+    _folder: TempDir,
     file: PathBuf,
+    content: String,
     cache: PathBuf,
 }
 
@@ -37,7 +42,7 @@ impl RunKubeconfig {
     ) -> io::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("rehearsal-")
-            .permissions(std::fs::Permissions::from_mode(0o700))
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)?;
         let cache = folder.path().join("cache");
         DirBuilder::new().mode(0o700).create(&cache)?;
@@ -54,9 +59,12 @@ impl RunKubeconfig {
             "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME, "namespace": namespace}}],
             "current-context": NAME,
         });
-        let mut written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
-        written.write_all(content.to_string().as_bytes())?;
-        Ok(Self { folder, file, cache })
+        let content = content.to_string();
+        let create = |file: &Path| OpenOptions::new().write(true).create_new(true).mode(0o400).open(file);
+        create(&file)?.write_all(content.as_bytes())?;
+        // Source: client-go `tools/clientcmd` `lockFile`: this file must not be there for the other to be written.
+        create(&folder.path().join("kubeconfig.lock"))?;
+        Ok(Self { _folder: folder, file, content, cache })
     }
 
     /// Returns the file.
@@ -68,10 +76,8 @@ impl RunKubeconfig {
     pub(super) fn cache(&self) -> &Path {
         &self.cache
     }
-
-    /// Removes file and folder.
-    pub(super) fn remove(self) {
-        // What is left opens nothing: the port is closed and the token dead.
-        let _ = self.folder.close();
+    /// Tells whether it says what it said at first.
+    pub(super) fn is_intact(&self) -> bool {
+        fs::read(&self.file).is_ok_and(|content| content == self.content.as_bytes())
     }
 }

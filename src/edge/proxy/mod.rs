@@ -131,7 +131,7 @@ impl Proxy {
     /// Returns what was counted until now.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.door.counters()
+        Counters { kubeconfig_edited: !self.kubeconfig.is_intact(), ..self.door.counters() }
     }
 
     /// Closes the port and all connections, removes the kubeconfig, and returns the rehearsal and what was counted.
@@ -141,7 +141,7 @@ impl Proxy {
         self.stopping.send_replace(true);
         // It ends once every connection is closed; a panic within has been told already.
         let _ = (&mut self.listening).await;
-        (self.door.take_rehearsal(), self.door.counters())
+        (self.door.take_rehearsal(), self.counters())
     }
 }
 

@@ -40,7 +40,9 @@ impl Watching {
     /// It ends when the server ends it or the rehearsal is over. A connection that breaks breaks it too: half an event is never handed on as
     /// if it were the last.
     pub(super) fn into_stream(self) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
-        futures::stream::unfold(self, async |mut watching| watching.next_events().await.map(|events| (events, watching)))
+        futures::stream::unfold(self, async |mut watching| {
+            watching.next_events().await.map(|events| (events, watching))
+        })
     }
 
     async fn next_events(&mut self) -> Option<Result<Bytes, Broken>> {
