@@ -17,8 +17,9 @@ pub enum Next {
     /// Send this to the server and hand its answer on as it comes, unread: large lists, schemas, logs.
     Forward(Request),
     /// Send this to the server; if its status is below 300, its lines are events and go through
-    /// [`super::Rehearsal::upstream_event`], and those of the overlay come in between; else hand the answer on.
-    Watch(Request, Watch),
+    /// [`super::Rehearsal::upstream_event`], and those of the overlay come in between; else hand the answer on. Without a
+    /// request the server does not know the kind, and the overlay's events are all there are.
+    Watch(Option<Request>, Watch),
 }
 
 /// What the core will do with an answer.

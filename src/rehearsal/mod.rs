@@ -10,7 +10,7 @@ mod message;
 pub use call::Denied;
 pub use message::{Continuation, Next, Request, Response, Watch};
 
-use call::Call;
+use call::{Call, Verb};
 
 /// A rehearsal that runs.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ impl Rehearsal {
     /// Takes a request of the rehearsed command.
     pub fn receive(&mut self, request: Request) -> Next {
         match Call::read(&request) {
+            Ok(call) if call.verb == Verb::Watch => Next::Watch(Some(request), Watch {}),
             Ok(call) if call.verb.reads() => Next::Forward(request),
             Ok(call) => Next::Answer(Denied::write(&call).into_response()),
             Err(denied) => Next::Answer(denied.into_response()),

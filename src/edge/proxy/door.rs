@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use super::answer::{self, Body, Broken};
 use super::counters::{self, Counters, Tally};
 use super::token::Token;
-use super::watching::Watching;
+use super::watching::{Source, Watching};
 use crate::edge::cluster::{ClusterError, Upstream, UpstreamBody};
-use crate::rehearsal::{Next, Rehearsal, Request};
+use crate::rehearsal::{Next, Rehearsal, Request, Watch};
 
 /// The most that the body of one request may hold, packed or not. The API server takes 3 MiB.
 const MOST_BYTES: usize = 128 * 1024 * 1024;
@@ -30,8 +30,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Where requests go in.
 pub(super) struct Door {
     upstream: Upstream,
-    /// Locked for the core's time alone, never while anything is waited for. Taken out at the end.
-    rehearsal: Mutex<Option<Rehearsal>>,
+    /// Locked and held for the core's time alone, never while anything is waited for. The proxy has it; gone, the rehearsal is over.
+    rehearsal: Weak<Mutex<Rehearsal>>,
     token: Token,
     pub(super) tally: Tally,
     /// Goes up whenever the core has taken a request or an answer: the overlay may have changed.
@@ -52,18 +52,18 @@ struct Clock {
 }
 
 impl Door {
-    pub(super) fn new(upstream: Upstream, rehearsal: Rehearsal, token: Token, stopped: watch::Receiver<bool>) -> Self {
-        let changes = watch::Sender::new(0);
-        Self { upstream, rehearsal: Mutex::new(Some(rehearsal)), token, tally: Tally::default(), changes, stopped }
+    pub(super) fn new(
+        upstream: Upstream,
+        rehearsal: &Arc<Mutex<Rehearsal>>,
+        token: Token,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        let (rehearsal, changes) = (Arc::downgrade(rehearsal), watch::Sender::new(0));
+        Self { upstream, rehearsal, token, tally: Tally::default(), changes, stopped }
     }
 
     pub(super) fn counters(&self) -> Counters {
         self.tally.read()
-    }
-
-    /// Returns the rehearsal; every later request is answered that it is over.
-    pub(super) fn take_rehearsal(&self) -> Rehearsal {
-        self.rehearsal.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 
     /// Returns a cursor in the changes.
@@ -73,11 +73,12 @@ impl Door {
 
     /// Lets the core do something; nothing if the rehearsal is over.
     pub(super) fn in_core<T>(&self, work: impl FnOnce(&mut Rehearsal) -> T) -> Option<T> {
-        let mut rehearsal = self.rehearsal.lock().unwrap_or_else(PoisonError::into_inner);
+        let rehearsal = self.rehearsal.upgrade()?;
+        let mut rehearsal = rehearsal.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
-        let done = rehearsal.as_mut().map(work);
+        let done = work(&mut rehearsal);
         self.tally.in_core(began.elapsed());
-        done
+        Some(done)
     }
 
     /// Returns the answer to a request.
@@ -106,6 +107,7 @@ impl Door {
 
     /// Does what the core says, until there is an answer.
     async fn carry(self: Arc<Self>, request: Request, packs: bool, clock: &mut Clock) -> Response<Body> {
+        let limit = timeout_seconds(request.uri().query().unwrap_or_default());
         let mut next = self.step(clock, |rehearsal| rehearsal.receive(request));
         loop {
             let sent = match next {
@@ -134,24 +136,43 @@ impl Door {
                 }
                 Some(Next::Watch(request, watch)) => {
                     counters::count(&self.tally.watches);
-                    match self.send(request, None, clock).await {
-                        Ok(response) if !response.status().is_success() => Ok(self.hand_on(response)),
-                        Ok(response) if is_packed(response.headers()) => {
-                            let message = "the server packs a watch that was to come plain";
-                            return answer::status(StatusCode::BAD_GATEWAY, "", message);
-                        }
-                        Ok(response) => {
-                            let (mut head, body) = response.into_parts();
-                            head.headers.remove(header::CONTENT_LENGTH);
-                            let lines = Watching::new(self.clone(), watch, body).into_stream();
-                            Ok(Response::from_parts(head, answer::in_pieces(lines)))
-                        }
-                        Err(failed) => Err(failed),
-                    }
+                    self.watch(request, watch, limit, clock).await
                 }
             };
             return sent.unwrap_or_else(|failed| self.failed(failed));
         }
+    }
+
+    /// Opens a watch; without a request there is none at the server, and `limit`, if any, ends it.
+    async fn watch(
+        self: &Arc<Self>,
+        request: Option<Request>,
+        watch: Watch,
+        limit: Option<Duration>,
+        clock: &mut Clock,
+    ) -> Result<Response<Body>, Failed> {
+        let (mut head, source) = match request {
+            Some(request) => {
+                let response = self.send(request, None, clock).await?;
+                if !response.status().is_success() {
+                    return Ok(self.hand_on(response));
+                }
+                if is_packed(response.headers()) {
+                    let message = "the server packs a watch that was to come plain";
+                    return Ok(answer::status(StatusCode::BAD_GATEWAY, "", message));
+                }
+                let (head, body) = response.into_parts();
+                (head, Source::Server(body))
+            }
+            None => {
+                let mut head = Response::new(()).into_parts().0;
+                head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                (head, Source::Nobody { until: limit.map(|limit| Instant::now() + limit) })
+            }
+        };
+        head.headers.remove(header::CONTENT_LENGTH);
+        let events = Watching::new(self.clone(), watch, source).into_stream();
+        Ok(Response::from_parts(head, answer::in_pieces(events)))
     }
 
     /// One step of the core, after which watches look for news.
@@ -244,6 +265,15 @@ pub(super) async fn stop(stopped: &mut watch::Receiver<bool>) {
 
 fn over() -> Response<Body> {
     answer::status(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the rehearsal is over")
+}
+
+/// Returns the time that a watch was asked to end after.
+///
+/// Source: `k8s.io/apimachinery/pkg/apis/meta/v1` `ListOptions`: nothing and 0 are none.
+fn timeout_seconds(query: &str) -> Option<Duration> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let seconds = pairs.find(|(key, _)| key == "timeoutSeconds")?.1.parse().ok()?;
+    (seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 fn takes_gzip(headers: &HeaderMap) -> bool {
@@ -359,6 +389,15 @@ impl Stream for HandedOn {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_watch_may_have_an_end() {
+        let seconds = |query| timeout_seconds(query).map(|limit| limit.as_secs());
+        assert_eq!(seconds("watch=true&timeoutSeconds=30&x=y"), Some(30));
+        for query in ["", "timeoutSeconds=0", "timeoutSeconds=", "timeoutSeconds=-1", "timeout=5"] {
+            assert_eq!(seconds(query), None, "{query}");
+        }
+    }
 
     #[test]
     fn gzip_is_asked_for_only_where_the_client_takes_it() {

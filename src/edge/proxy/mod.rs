@@ -26,7 +26,7 @@ mod tests;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -71,11 +71,25 @@ pub enum ProxyError {
 
 /// A proxy that runs. Dropped, it closes at once; [`Proxy::stop`] also gives back what was learned.
 pub struct Proxy {
+    listening: Listening,
     door: Arc<Door>,
+    /// Nobody else keeps it: the door borrows it for the core's time.
+    rehearsal: Arc<Mutex<Rehearsal>>,
     kubeconfig: RunKubeconfig,
     address: SocketAddr,
+}
+
+/// The task that has the port and all connections; dropped, it closes them.
+struct Listening {
     stopping: watch::Sender<bool>,
-    listening: JoinHandle<()>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.stopping.send_replace(true);
+        self.task.abort();
+    }
 }
 
 impl Proxy {
@@ -105,9 +119,10 @@ impl Proxy {
         let kubeconfig = RunKubeconfig::write(folder, address, &certificate.authority_pem, &token, namespace)
             .map_err(|source| ProxyError::Kubeconfig { folder: folder.to_owned(), source })?;
         let (stopping, stopped) = watch::channel(false);
-        let door = Arc::new(Door::new(upstream, rehearsal, token, stopped));
-        let listening = tokio::spawn(listener::listen(listener, certificate.server, door.clone()));
-        Ok(Self { door, kubeconfig, address, stopping, listening })
+        let rehearsal = Arc::new(Mutex::new(rehearsal));
+        let door = Arc::new(Door::new(upstream, &rehearsal, token, stopped));
+        let task = tokio::spawn(listener::listen(listener, certificate.server, door.clone()));
+        Ok(Self { listening: Listening { stopping, task }, door, rehearsal, kubeconfig, address })
     }
 
     /// Returns the kubeconfig for the rehearsed command.
@@ -138,17 +153,18 @@ impl Proxy {
     ///
     /// The rehearsed command should have ended: what it still asks is broken off.
     pub async fn stop(mut self) -> (Rehearsal, Counters) {
-        self.stopping.send_replace(true);
+        self.listening.stopping.send_replace(true);
         // It ends once every connection is closed; a panic within has been told already.
-        let _ = (&mut self.listening).await;
-        (self.door.take_rehearsal(), self.counters())
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.stopping.send_replace(true);
-        // The port is closed with the task, and so are the connections.
-        self.listening.abort();
+        let _ = (&mut self.listening.task).await;
+        let counters = self.counters();
+        let mut rehearsal = self.rehearsal;
+        loop {
+            match Arc::try_unwrap(rehearsal) {
+                Ok(rehearsal) => return (rehearsal.into_inner().unwrap_or_else(PoisonError::into_inner), counters),
+                // A last request is in the core this very moment, in another thread.
+                Err(in_use) => rehearsal = in_use,
+            }
+            tokio::task::yield_now().await;
+        }
     }
 }

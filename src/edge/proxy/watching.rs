@@ -1,6 +1,7 @@
 //! A watch of the rehearsed command: the server's events and those of the overlay, one after the other.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::{Stream, StreamExt as _};
 use hyper::body::Bytes;
@@ -9,17 +10,42 @@ use tokio::sync::watch;
 use super::answer::{self, Broken};
 use super::counters;
 use super::door::{Door, stop};
-use crate::edge::cluster::UpstreamBody;
+use crate::edge::cluster::{ClusterError, UpstreamBody};
 use crate::rehearsal::Watch;
 
 /// The longest event that is taken, in bytes: etcd holds objects of 1.5 MB.
 const LONGEST_EVENT: usize = 128 * 1024 * 1024;
 
+/// Where events come from that are not the overlay's.
+pub(super) enum Source {
+    /// The server.
+    Server(UpstreamBody),
+    /// Nobody: the server does not know the kind. The watch ends then, if ever.
+    Nobody {
+        /// When.
+        until: Option<Instant>,
+    },
+}
+
+impl Source {
+    /// Returns the next piece; nothing at the end.
+    async fn next(&mut self) -> Option<Result<Bytes, ClusterError>> {
+        match self {
+            Self::Server(body) => body.next().await,
+            Self::Nobody { until: Some(until) } => {
+                tokio::time::sleep_until((*until).into()).await;
+                None
+            }
+            Self::Nobody { until: None } => std::future::pending().await,
+        }
+    }
+}
+
 /// A watch that is open. Given up when it is dropped.
 pub(super) struct Watching {
     door: Arc<Door>,
     watch: Watch,
-    upstream: UpstreamBody,
+    source: Source,
     /// The beginning of an event whose end has not come yet.
     unfinished: Vec<u8>,
     changes: watch::Receiver<u64>,
@@ -29,9 +55,9 @@ pub(super) struct Watching {
 }
 
 impl Watching {
-    pub(super) fn new(door: Arc<Door>, watch: Watch, upstream: UpstreamBody) -> Self {
+    pub(super) fn new(door: Arc<Door>, watch: Watch, source: Source) -> Self {
         let (changes, stopped) = (door.changes(), door.stopped.clone());
-        Self { door, watch, upstream, unfinished: Vec::new(), changes, stopped, has_begun: false, has_ended: false }
+        Self { door, watch, source, unfinished: Vec::new(), changes, stopped, has_begun: false, has_ended: false }
     }
 
     /// Returns the events: first those of the overlay, then the server's as they come, and those of the overlay whenever it has
@@ -66,7 +92,7 @@ impl Watching {
                 biased;
                 () = stop(&mut self.stopped) => self.has_ended = true,
                 _ = self.changes.changed() => self.changes.mark_changed(),
-                piece = self.upstream.next() => match piece {
+                piece = self.source.next() => match piece {
                     Some(Ok(piece)) => match self.take(&piece) {
                         Ok(events) if events.is_empty() => {}
                         Ok(events) => break events,

@@ -29,6 +29,10 @@ use crate::edge::proxy::Proxy;
 use crate::edge::proxy::answer::{Body, in_pieces, whole};
 use crate::rehearsal::Rehearsal;
 
+fn rehearsal() -> Rehearsal {
+    Rehearsal::default()
+}
+
 /// One request as the server saw it.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
@@ -183,7 +187,7 @@ impl Scene {
             ClusterOptions { api_server: Some(url), kubeconfig: Some("/dev/null".into()), ..ClusterOptions::default() };
         let cluster = Cluster::connect(&options).await.expect("the server answers");
         let folder = tempfile::tempdir().expect("a folder");
-        let proxy = Proxy::start(&cluster, Rehearsal::default(), folder.path(), "shop").expect("a proxy");
+        let proxy = Proxy::start(&cluster, rehearsal(), folder.path(), "shop").expect("a proxy");
         Self { shared, proxy, folder, server }
     }
 
