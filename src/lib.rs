@@ -8,7 +8,8 @@
 //! postrender  bytes in, bytes out. Pure
 //! rehearsal   a Helm command played through before it is run: a request and the overlay in, an answer and findings out. Pure
 //! edge      the outside world, one folder a neighbour, translating to domain types at the door:
-//!           cluster (names kube)  helm (starts helm)  disk (run folders)  host (this machine)  terminal (prints)
+//!           cluster (names kube)  helm (starts helm)  proxy (the server before a rehearsal)  disk (run folders)
+//!           host (this machine)  terminal (prints)
 //! ```
 //!
 //! ```text

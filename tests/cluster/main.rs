@@ -14,6 +14,7 @@ mod failure;
 mod kill;
 mod locks;
 mod plugin;
+mod proxy;
 mod read_only;
 mod real_charts;
 mod upgrade;

@@ -13,6 +13,8 @@ use helm_csghub::edge::helm::{
     EXEC_COMMAND, Helm, HelmEnvironment, HelmError, HelmRun, PullRequest, Stream, UpgradeRequest,
 };
 
+mod rehearsed;
+
 const GUARD: &str = env!("CARGO_BIN_EXE_csghub");
 
 /// A folder with a script `helm`, and the Helm that starts it.

@@ -22,6 +22,7 @@ mod rights;
 mod run_record;
 mod secrets_seen;
 mod transport;
+mod upstream;
 mod way_out;
 
 pub use discovery::ResolvedKind;
@@ -34,6 +35,7 @@ pub use options::ClusterOptions;
 pub use pods::LogRequest;
 pub use run_record::{RecordHandle, RecordName, RecordPart, RecordText, RunRecord, RunState, Written};
 pub use transport::FIELD_MANAGER;
+pub use upstream::{Upstream, UpstreamBody};
 
 use discovery::DiscoveryCache;
 use secrets_seen::SecretsSeen;

@@ -1,0 +1,352 @@
+//! The command line of a rehearsed command: a word that would lead it past the proxy refuses it.
+//!
+//! The command reaches the proxy by KUBECONFIG. Whatever names another server, another identity or another kubeconfig would
+//! write for real, or would be played as someone else than it will be run. Scripts are not read: they are read-only as far as
+//! they honour KUBECONFIG.
+
+use thiserror::Error;
+
+/// A word that a rehearsed command may not have.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("a rehearsed command may not have `{word}`: {because}")]
+pub struct RefusedWord {
+    /// The flag, variable or program, without its value: that may be a secret.
+    pub word: String,
+    /// Why not, in one line.
+    pub because: &'static str,
+}
+
+const OTHER_WAY: &str =
+    "the rehearsal has a kubeconfig of its own, and the command would pass it by; give it to `helm csghub`";
+const OTHER_IDENTITY: &str = "the rehearsal is played as the user of the session; give it to `helm csghub`";
+const LOST_ENVIRONMENT: &str = "what it starts does not get the rehearsal's KUBECONFIG";
+const OTHER_STORAGE: &str = "releases in a database are not in the cluster, so that it would write for real";
+
+/// Flags that lead to another server.
+///
+/// Source: `k8s.io/cli-runtime/pkg/genericclioptions` `ConfigFlags`, kubectl's `--kuberc`, Helm `pkg/cli/environment.go`.
+const TO_ANOTHER_SERVER: [&str; 7] =
+    ["certificate-authority", "cluster", "context", "kubeconfig", "kuberc", "server", "tls-server-name"];
+
+/// Flags that act as someone else. Sources as above.
+const AS_ANOTHER_USER: [&str; 4] = ["as", "auth-provider", "token", "user"];
+
+/// What flags that act as someone else begin with.
+const AS_ANOTHER_USER_STARTS: [&str; 2] = ["as-", "client-"];
+
+/// Helm's flags for the cluster all begin so, those of next year too.
+const HELM_CLUSTER_FLAGS: &str = "kube-";
+
+/// Variables that lead elsewhere begin so. Sources: Helm `pkg/cli/environment.go` (`HELM_KUBE*`), client-go (`KUBECONFIG`,
+/// `KUBERNETES_SERVICE_HOST`, `KUBERNETES_MASTER`), kubectl (`KUBERC`, `KUBECTL_*`), the Terraform providers (`KUBE_*`),
+/// Ansible's `kubernetes.core` (`K8S_AUTH_*`).
+const VARIABLE_STARTS: [&str; 3] = ["HELM_KUBE", "K8S_AUTH_", "KUBE"];
+
+/// Programs that start others with another environment, or elsewhere.
+const LOSE_THE_ENVIRONMENT: [&str; 14] = [
+    "chroot",
+    "doas",
+    "docker",
+    "nerdctl",
+    "nsenter",
+    "pkexec",
+    "podman",
+    "rsh",
+    "runuser",
+    "ssh",
+    "su",
+    "sudo",
+    "systemd-run",
+    "unshare",
+];
+
+/// Programs whose words are a command line of their own.
+const SHELLS: [&str; 7] = ["ash", "bash", "busybox", "dash", "ksh", "sh", "zsh"];
+
+/// kubectl's letters that take a value: what follows in the same word is that value.
+///
+/// Source: `kubectl --help` and that of its commands, 1.36.
+const KUBECTL_LETTERS_WITH_VALUE: &str = "cfklLnopTv";
+
+/// Tells whether an environment variable leads a program to another server, or lets it act as someone else. `KUBECONFIG` and
+/// `KUBECACHEDIR` are among them: the rehearsal sets its own.
+#[must_use]
+pub fn leads_elsewhere(variable: &str) -> bool {
+    VARIABLE_STARTS.iter().any(|start| variable.starts_with(start)) || variable == "HELM_DRIVER_SQL_CONNECTION_STRING"
+}
+
+/// Checks the storage driver of Helm's releases, the value of `HELM_DRIVER`.
+///
+/// # Errors
+/// [`RefusedWord`] for `sql`, in whatever case: Helm then writes to a database, past the proxy.
+pub fn check_driver(driver: &str) -> Result<(), RefusedWord> {
+    if driver.trim().eq_ignore_ascii_case("sql") {
+        return Err(RefusedWord { word: "HELM_DRIVER=sql".to_owned(), because: OTHER_STORAGE });
+    }
+    Ok(())
+}
+
+/// Returns the words of a command that may be rehearsed, program first: as they came.
+///
+/// Flags are refused wherever they stand, behind `--` too: it may be another program that reads them. In a shell's words, and in
+/// those of `env`, settings of variables are looked for as well.
+///
+/// # Errors
+/// [`RefusedWord`] for the first word that leads past the proxy.
+pub fn scrub(words: &[String]) -> Result<Vec<String>, RefusedWord> {
+    let Some((program, arguments)) = words.split_first() else { return Ok(Vec::new()) };
+    let program = program.rsplit('/').next().unwrap_or(program);
+    if LOSE_THE_ENVIRONMENT.contains(&program) {
+        return Err(RefusedWord { word: program.to_owned(), because: LOST_ENVIRONMENT });
+    }
+    let is_shell = SHELLS.contains(&program);
+    for word in arguments {
+        check_flag(program, word)?;
+        if program == "env" {
+            check_env_word(word)?;
+        }
+        if is_shell {
+            let parts = word.split(|letter: char| letter.is_whitespace() || "'\"`();|&".contains(letter));
+            for part in parts.filter(|part| !part.is_empty()) {
+                check_flag("kubectl", part)?;
+                check_setting(part)?;
+                if LOSE_THE_ENVIRONMENT.contains(&part) {
+                    return Err(RefusedWord { word: part.to_owned(), because: LOST_ENVIRONMENT });
+                }
+            }
+        }
+    }
+    Ok(words.to_vec())
+}
+
+fn check_flag(program: &str, word: &str) -> Result<(), RefusedWord> {
+    let refused = |word: &str, because| Err(RefusedWord { word: word.to_owned(), because });
+    if let Some(long) = word.strip_prefix("--") {
+        let typed = long.split('=').next().unwrap_or(long);
+        // kubectl takes both.
+        let name = typed.replace('_', "-");
+        let shown = format!("--{typed}");
+        if name.starts_with(HELM_CLUSTER_FLAGS) || TO_ANOTHER_SERVER.contains(&name.as_str()) {
+            return refused(&shown, OTHER_WAY);
+        }
+        if AS_ANOTHER_USER.contains(&name.as_str())
+            || AS_ANOTHER_USER_STARTS.iter().any(|start| name.starts_with(start))
+        {
+            return refused(&shown, OTHER_IDENTITY);
+        }
+        return Ok(());
+    }
+    let Some(letters) = word.strip_prefix('-') else { return Ok(()) };
+    if letters == "s" || letters.starts_with("s=") {
+        return refused("-s", OTHER_WAY);
+    }
+    // Letters may be typed together, with a value behind them.
+    if matches!(program, "kubectl" | "oc") {
+        let has_server = letters
+            .chars()
+            .take_while(|letter| *letter != '=' && !KUBECTL_LETTERS_WITH_VALUE.contains(*letter))
+            .any(|letter| letter == 's');
+        if has_server {
+            return refused("-s", OTHER_WAY);
+        }
+    }
+    Ok(())
+}
+
+/// `env -i` and `env -u` take the rehearsal's variables away, `env KUBECONFIG=...` changes them.
+fn check_env_word(word: &str) -> Result<(), RefusedWord> {
+    let takes_away = matches!(word, "-" | "--ignore-environment")
+        || word.starts_with("--unset")
+        || (word.starts_with('-') && !word.starts_with("--") && word.contains(['i', 'u']));
+    if takes_away {
+        let shown = word.split('=').next().unwrap_or(word);
+        return Err(RefusedWord { word: format!("env {shown}"), because: LOST_ENVIRONMENT });
+    }
+    check_setting(word)
+}
+
+fn check_setting(word: &str) -> Result<(), RefusedWord> {
+    let Some((name, value)) = word.split_once('=') else { return Ok(()) };
+    if leads_elsewhere(name) {
+        return Err(RefusedWord { word: format!("{name}="), because: OTHER_WAY });
+    }
+    if name == "HELM_DRIVER" { check_driver(value) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scrubbed(line: &str) -> Result<Vec<String>, RefusedWord> {
+        scrub(&line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    fn refused(line: &str) -> String {
+        scrubbed(line).err().unwrap_or_else(|| panic!("`{line}` is let through")).word
+    }
+
+    const FLAGS: [&str; 27] = [
+        "kubeconfig",
+        "kube-context",
+        "kube-apiserver",
+        "kube-token",
+        "kube-ca-file",
+        "kube-as-user",
+        "kube-as-group",
+        "kube-tls-server-name",
+        "kube-insecure-skip-tls-verify",
+        "kube-of-next-year",
+        "context",
+        "cluster",
+        "user",
+        "server",
+        "token",
+        "as",
+        "as-group",
+        "as-uid",
+        "as-user-extra",
+        "certificate-authority",
+        "client-certificate",
+        "client-key",
+        "tls-server-name",
+        "kuberc",
+        "certificate_authority",
+        "tls_server_name",
+        "client_key",
+    ];
+
+    #[test]
+    fn a_flag_that_leads_past_the_proxy_is_refused_in_every_form_and_place() {
+        for flag in FLAGS {
+            for program in ["helm", "kubectl", "/usr/bin/kubectl", "./deploy.sh", "helmfile"] {
+                for line in [
+                    format!("{program} --{flag} s3cr3t apply"),
+                    format!("{program} --{flag}=s3cr3t apply"),
+                    format!("{program} apply -f x --{flag} s3cr3t"),
+                    format!("{program} apply -- --{flag}=s3cr3t"),
+                ] {
+                    assert_eq!(refused(&line), format!("--{flag}"), "{line}");
+                    let error = scrubbed(&line).expect_err("refused").to_string();
+                    assert!(!error.contains("s3cr3t"), "a value may be a secret: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn kubectls_letter_for_the_server_is_found_among_others() {
+        for line in [
+            "kubectl get pods -s https://a",
+            "kubectl -shttps://a",
+            "kubectl get -As https://a",
+            "oc -s=a get",
+            "kubectl apply -Rs=https://a -f x",
+            "./deploy.sh -s https://a",
+        ] {
+            assert_eq!(refused(line), "-s", "{line}");
+        }
+        for line in [
+            "kubectl get pods -nshop",
+            "kubectl get pods -lapp=sets",
+            "kubectl apply -Rfsome.yaml",
+            "kubectl get -ojson",
+            "helm list -a --short",
+            "./deploy.sh -silent",
+        ] {
+            assert!(scrubbed(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn helms_flags_for_repositories_are_not_the_clusters() {
+        let line = "helm upgrade shop ./chart -n prod --username u --password p --ca-file c --insecure-skip-tls-verify \
+                    --set-string arg=--server=x --set KUBECONFIG=/x --timeout 5m --description as-is --atomic";
+        assert_eq!(scrubbed(line).expect("let through").join(" "), line);
+    }
+
+    #[test]
+    fn a_program_that_loses_the_environment_is_refused() {
+        for (line, word) in [
+            ("sudo helm upgrade", "sudo"),
+            ("/usr/bin/ssh host helm list", "ssh"),
+            ("docker run helm", "docker"),
+            ("env -i helm list", "env -i"),
+            ("env -u KUBECONFIG helm list", "env -u"),
+            ("env --unset=KUBECONFIG helm list", "env --unset"),
+            ("env KUBECONFIG=/x helm list", "KUBECONFIG="),
+            ("env A=b HELM_KUBETOKEN=s3cr3t helm list", "HELM_KUBETOKEN="),
+            ("env HELM_DRIVER=SQL helm list", "HELM_DRIVER=sql"),
+        ] {
+            assert_eq!(refused(line), word, "{line}");
+        }
+        assert!(scrubbed("env HELM_DRIVER=configmap A=b helm list").is_ok());
+    }
+
+    #[test]
+    fn a_shells_words_are_looked_into() {
+        for (script, word) in [
+            ("kubectl apply --server=https://a -f x", "--server"),
+            ("set -e; KUBECONFIG=/x kubectl apply", "KUBECONFIG="),
+            ("echo a && (sudo helm upgrade)", "sudo"),
+            ("kubectl -s https://a get pods", "-s"),
+        ] {
+            let words = ["bash", "-ec", script].map(str::to_owned);
+            assert_eq!(scrub(&words).expect_err("refused").word, word, "{script}");
+        }
+        let words =
+            ["sh", "-c", "helm upgrade shop . -n shop --set a=b && kubectl -n shop get pods"].map(str::to_owned);
+        assert!(scrub(&words).is_ok());
+    }
+
+    #[test]
+    fn only_a_database_as_storage_is_refused() {
+        for driver in ["", "secret", "secrets", "configmap", "memory"] {
+            assert_eq!(check_driver(driver), Ok(()), "{driver}");
+        }
+        for driver in ["sql", "SQL", "Sql"] {
+            assert!(check_driver(driver).is_err(), "{driver}");
+        }
+    }
+
+    #[test]
+    fn variables_of_the_cluster_are_known_and_others_left() {
+        for name in [
+            "KUBECONFIG",
+            "KUBERNETES_SERVICE_HOST",
+            "KUBERNETES_SERVICE_PORT",
+            "KUBERNETES_MASTER",
+            "KUBE_TOKEN",
+            "KUBERC",
+            "HELM_KUBEAPISERVER",
+            "HELM_KUBEASGROUPS",
+            "HELM_KUBE_OF_NEXT_YEAR",
+            "K8S_AUTH_HOST",
+        ] {
+            assert!(leads_elsewhere(name), "{name}");
+        }
+        for name in
+            ["HELM_NAMESPACE", "HELM_BURST_LIMIT", "HELM_QPS", "HELM_DRIVER", "HELM_PLUGINS", "PATH", "HTTPS_PROXY"]
+        {
+            assert!(!leads_elsewhere(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_let_through_is_not_changed(words in prop::collection::vec("[ -~]{0,12}", 0..6)) {
+            if let Ok(scrubbed) = scrub(&words) {
+                prop_assert_eq!(scrubbed, words);
+            }
+        }
+
+        #[test]
+        fn no_words_around_it_hide_a_flag(before in prop::collection::vec("[a-z./=-]{0,8}", 1..5),
+            flag in prop::sample::select(FLAGS.to_vec()), after in prop::collection::vec("[a-z./=-]{0,8}", 0..5)) {
+            let mut words = before;
+            words.push(format!("--{flag}"));
+            words.extend(after);
+            prop_assert!(scrub(&words).is_err());
+        }
+    }
+}
