@@ -1,5 +1,6 @@
 //! The use cases, in order: gather, preflight, plan, confirm, execute, verify, undo. The only code that calls `edge`.
 
+mod cure;
 pub mod evidence;
 pub mod execute;
 pub mod failure;

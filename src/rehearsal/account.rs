@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::diff;
 use super::overlay::{Entry, Key, Overlay};
 use crate::domain::object::ObjectRef;
-use crate::domain::rehearsed::{Class, CommandEnd, FieldChange, Finding, Mode, Operation, REHEARSED_FORMAT, Rehearsed, RehearsedObject, Verdict};
+use crate::domain::rehearsed::{
+    Class, CommandEnd, FieldChange, Finding, Mode, Operation, REHEARSED_FORMAT, Rehearsed, RehearsedObject, Verdict,
+};
 
 /// The writes so far and what was found.
 #[derive(Debug, Default)]
@@ -62,10 +64,7 @@ impl Account {
     pub(super) fn close(self, mode: Mode, overlay: &Overlay, denied: Vec<String>) -> Rehearsed {
         let mut written: Vec<(Key, Written)> = self.objects.into_iter().collect();
         written.sort_by_key(|(_, written)| written.place);
-        let objects = written
-            .into_iter()
-            .map(|(key, written)| outcome(overlay.get(&key), written))
-            .collect();
+        let objects = written.into_iter().map(|(key, written)| outcome(overlay.get(&key), written)).collect();
         let mut findings = self.findings;
         // Stable: within a class in the order in which Helm met them.
         findings.sort_by_key(|finding| Class::ALL.iter().position(|class| *class == finding.class));
@@ -100,12 +99,7 @@ fn outcome(entry: Option<&Entry>, written: Written) -> RehearsedObject {
     RehearsedObject { object, operation, verdict, is_hook, changes, restarts_pods }
 }
 
-fn compare(
-    before: &Value,
-    after: &Value,
-    is_replaced: bool,
-    is_answer: bool,
-) -> (Operation, Vec<FieldChange>, bool) {
+fn compare(before: &Value, after: &Value, is_replaced: bool, is_answer: bool) -> (Operation, Vec<FieldChange>, bool) {
     let changes = if is_answer { diff::changes(before, after) } else { Vec::new() };
     let operation = match (is_replaced, changes.is_empty() && is_answer) {
         (true, _) => Operation::Replace,

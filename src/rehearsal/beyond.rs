@@ -18,6 +18,16 @@ pub(super) struct PortCheck {
     pub(super) unpredictable: Option<String>,
 }
 impl Rehearsal {
-    pub(super) fn check_ports(&self, _key: &Key, _named: &ObjectRef, _service: &Value) -> PortCheck { PortCheck::default() }
-    pub(super) fn check_quota(&mut self, _key: &Key, _named: &ObjectRef, _base: &Base, _object: &Value) -> Vec<Finding> { Vec::new() }
+    pub(super) fn check_ports(&self, _key: &Key, _named: &ObjectRef, _service: &Value) -> PortCheck {
+        PortCheck::default()
+    }
+    pub(super) fn check_quota(
+        &mut self,
+        _key: &Key,
+        _named: &ObjectRef,
+        _base: &Base,
+        _object: &Value,
+    ) -> Vec<Finding> {
+        Vec::new()
+    }
 }

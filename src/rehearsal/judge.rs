@@ -3,14 +3,14 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::crd::Definition;
 use super::call::Resource;
+use super::crd::Definition;
 use super::message::{self, Next, Response};
 use super::overlay::Key;
 use super::ready;
-use super::refusal::{self, RefusedWrite, Refusal};
+use super::refusal::{self, Refusal, RefusedWrite};
 use super::write::{Act, Base, Write, is_passing};
-use super::{Rehearsal, deletion, diff, immutable};
+use super::{Rehearsal, deletion, diff, immutable, replica_set};
 use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::{Class, FieldChange, Finding, Mode, Remedy, Verdict};
 
@@ -75,7 +75,7 @@ impl Rehearsal {
                 (Some(_), Some(_)) if self.is_served(&write.target) => {
                     let options = write.body.clone();
                     write.dispatch(Act::Delete, options)
-                },
+                }
                 _ => self.accept_deletion(&write, success()),
             };
         }
@@ -88,8 +88,7 @@ impl Rehearsal {
             Act::Apply => merged(base.now(), &write.body),
             _ => write.body.clone(),
         };
-        let object = object_of(&write, &desired);
-        let checked = definition.check(&object, &desired, base.now());
+        let checked = definition.check(&desired, base.now());
         if !checked.findings.is_empty() {
             let answer = invalid(&checked.findings);
             return self.refuse(write, checked.findings, answer);
@@ -196,7 +195,7 @@ impl Rehearsal {
         if let Some(uid) = base.real().and_then(|real| real.pointer("/metadata/uid")).and_then(Value::as_str) {
             self.hidden_owners.insert(uid.to_owned());
         }
-        let Some(replica_set) = ready::replica_set_of(deployment, &self.settings.now) else { return };
+        let Some(replica_set) = replica_set::replica_set_of(deployment, &self.settings.now) else { return };
         let text = |pointer: &str| replica_set.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let key = Key {
             group: "apps".to_owned(),
@@ -210,7 +209,9 @@ impl Rehearsal {
             .overlay
             .present()
             .filter(|(other, object)| {
-                other.plural == "replicasets" && **other != key && object.pointer("/metadata/ownerReferences/0/uid") == own_uid
+                other.plural == "replicasets"
+                    && **other != key
+                    && object.pointer("/metadata/ownerReferences/0/uid") == own_uid
             })
             .map(|(other, object)| (other.clone(), object.clone()))
             .collect();
@@ -244,13 +245,7 @@ impl Rehearsal {
     }
 
     /// Returns findings on whose object it was before, and whether it is somebody else's.
-    fn look_at_owner(
-        &self,
-        write: &Write,
-        named: &ObjectRef,
-        base: &Base,
-        after: &Value,
-    ) -> (Vec<Finding>, bool) {
+    fn look_at_owner(&self, write: &Write, named: &ObjectRef, base: &Base, after: &Value) -> (Vec<Finding>, bool) {
         let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return (Vec::new(), false) };
         if write.act == Act::Delete || is_hook(after) {
             return (Vec::new(), false);
@@ -336,11 +331,8 @@ fn success() -> Value {
 /// The refusal of a write that a dry run lets pass.
 fn invalid(findings: &[Finding]) -> Response {
     let is_quota = findings.iter().any(|finding| finding.class == Class::Quota);
-    let (status, reason) = if is_quota {
-        (StatusCode::FORBIDDEN, "Forbidden")
-    } else {
-        (StatusCode::UNPROCESSABLE_ENTITY, "Invalid")
-    };
+    let (status, reason) =
+        if is_quota { (StatusCode::FORBIDDEN, "Forbidden") } else { (StatusCode::UNPROCESSABLE_ENTITY, "Invalid") };
     let causes: Vec<&str> = findings.iter().map(|finding| finding.cause.as_str()).collect();
     let object = findings.first().map_or_else(String::new, |finding| format!("{}: ", finding.object));
     let body = json!({
@@ -360,7 +352,8 @@ fn immutable_findings(named: &ObjectRef, before: &Value, after: &Value) -> Optio
     let fields: Vec<FieldChange> = paths
         .iter()
         .flat_map(|path| {
-            let inner: Vec<FieldChange> = changes.iter().filter(|change| change.path.starts_with(path)).cloned().collect();
+            let inner: Vec<FieldChange> =
+                changes.iter().filter(|change| change.path.starts_with(path)).cloned().collect();
             if inner.is_empty() { vec![FieldChange { path: path.clone(), before: None, after: None }] } else { inner }
         })
         .collect();
@@ -380,7 +373,10 @@ fn hand_edit(named: &ObjectRef, edit: diff::HandEdit) -> Finding {
     Finding {
         class: Class::HandEdit,
         object: named.clone(),
-        cause: format!("{} was changed{by} since the release was installed, and the upgrade changes it back", edit.change.path),
+        cause: format!(
+            "{} was changed{by} since the release was installed, and the upgrade changes it back",
+            edit.change.path
+        ),
         fields: vec![edit.change],
         who,
         remedy: Remedy::Person { text: "set it in the release's values if it is to stay".to_owned() },
@@ -407,7 +403,9 @@ fn ownership(named: &ObjectRef, live: &Value) -> Finding {
         who: who.or_else(manager),
         cause,
         remedy: Remedy::Person {
-            text: format!("delete {named} if nobody needs it, or give it to the release: label app.kubernetes.io/managed-by=Helm, annotations meta.helm.sh/release-name and meta.helm.sh/release-namespace"),
+            text: format!(
+                "delete {named} if nobody needs it, or give it to the release: label app.kubernetes.io/managed-by=Helm, annotations meta.helm.sh/release-name and meta.helm.sh/release-namespace"
+            ),
         },
     }
 }

@@ -18,26 +18,17 @@ pub(super) enum Lookup {
     /// The object that is written.
     Base,
     /// Whether the namespace that stands in has an object of the same name.
-    StandIn {
-        namespace: String,
-    },
+    StandIn { namespace: String },
     /// The quotas of a namespace.
-    Quotas {
-        namespace: String,
-    },
+    Quotas { namespace: String },
     /// All Services: who has which port and address.
     Services,
     /// The ranges of Service addresses.
     ServiceCidrs,
     /// The schemas of a group and version.
-    Schema {
-        api_version: String,
-    },
+    Schema { api_version: String },
     /// How many objects a kind that is to be deleted has.
-    CustomObjects {
-        definition: String,
-        resource: Resource,
-    },
+    CustomObjects { definition: String, resource: Resource },
 }
 
 /// Answers; an inner `None` is one that could not be had.
@@ -54,7 +45,8 @@ pub(super) struct Known {
 impl Lookup {
     /// Returns the request that asks.
     pub(super) fn request(&self, write: &Write) -> Request {
-        let core = |plural: &str| Resource { group: String::new(), version: "v1".to_owned(), plural: plural.to_owned() };
+        let core =
+            |plural: &str| Resource { group: String::new(), version: "v1".to_owned(), plural: plural.to_owned() };
         let name = write.target.name.as_deref();
         match self {
             Self::Base => write.get(&write.target.resource.path(write.target.namespace.as_deref(), name), &[]),
@@ -133,14 +125,15 @@ impl Rehearsal {
 
     fn quota_lookup(&self, write: &Write) -> Option<Lookup> {
         let namespace = write.target.namespace.clone()?;
-        let is_needed = write.act != Act::Delete
-            && !self.is_made_here(&namespace)
-            && !self.known.quotas.contains_key(&namespace);
+        let is_needed =
+            write.act != Act::Delete && !self.is_made_here(&namespace) && !self.known.quotas.contains_key(&namespace);
         is_needed.then_some(Lookup::Quotas { namespace })
     }
 
     fn service_lookup(&self, write: &Write) -> Option<Lookup> {
-        if write.target.resource.plural != "services" || !write.target.resource.group.is_empty() || write.act == Act::Delete
+        if write.target.resource.plural != "services"
+            || !write.target.resource.group.is_empty()
+            || write.act == Act::Delete
         {
             return None;
         }
@@ -186,9 +179,8 @@ impl Rehearsal {
             let key = key(service);
             key != *own && self.overlay.get(&key).is_none()
         });
-        let ours = self.overlay.present().filter(|(key, _)| {
-            key.plural == own.plural && key.group == own.group && *key != own
-        });
+        let ours =
+            self.overlay.present().filter(|(key, _)| key.plural == own.plural && key.group == own.group && *key != own);
         Some(kept.chain(ours.map(|(_, service)| service)).cloned().collect())
     }
 }

@@ -136,7 +136,7 @@ impl Rehearsal {
         }
         // One that cannot be read was refused by the server, or will be.
         if let Ok(definition) = Definition::read(crd) {
-            self.definitions.insert((definition.group().to_owned(), definition.plural().to_owned()), definition);
+            self.definitions.insert((definition.group.clone(), definition.names.plural.clone()), definition);
         }
     }
 

@@ -109,10 +109,10 @@ impl Overlay {
             namespace: collection.namespace.clone().unwrap_or_default(),
             name: String::new(),
         };
-        self.entries.range((Bound::Included(first), Bound::Unbounded)).take_while(|(key, _)| {
-            key.group == collection.resource.group && key.plural == collection.resource.plural
-        })
-        .filter(|(key, _)| key.is_in(collection))
+        self.entries
+            .range((Bound::Included(first), Bound::Unbounded))
+            .take_while(|(key, _)| key.group == collection.resource.group && key.plural == collection.resource.plural)
+            .filter(|(key, _)| key.is_in(collection))
     }
 
     /// Returns every object that is there, of any kind.
@@ -234,10 +234,15 @@ mod tests {
         assert_eq!(first["metadata"]["uid"], "real");
         assert_eq!(second["metadata"]["uid"], "real");
         assert_eq!((&first["metadata"]["generation"], &second["metadata"]["generation"]), (&json!(4), &json!(4)));
-        let version = |object: &Value| object["metadata"]["resourceVersion"].as_str().map(str::to_owned).expect("a text");
+        let version =
+            |object: &Value| object["metadata"]["resourceVersion"].as_str().map(str::to_owned).expect("a text");
         assert!(version(&first) < version(&second));
         assert!(is_made_up(&version(&first)) && !is_made_up("7"));
-        assert_eq!(overlay.get(&key("x", "a")).and_then(|entry| entry.real.clone()), Some(real), "the first real counts");
+        assert_eq!(
+            overlay.get(&key("x", "a")).and_then(|entry| entry.real.clone()),
+            Some(real),
+            "the first real counts"
+        );
     }
 
     #[test]

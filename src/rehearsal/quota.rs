@@ -1,1 +1,2 @@
-#[derive(Debug, Default)] pub(super) struct Ledger;
+#[derive(Debug, Default)]
+pub(super) struct Ledger;

@@ -158,7 +158,8 @@ impl Rehearsal {
     }
 
     fn empty_list(&self, target: &Target) -> Value {
-        let kind = self.definition_of(target).map_or("List".to_owned(), |definition| definition.list_kind().to_owned());
+        let kind =
+            self.definition_of(target).map_or("List".to_owned(), |definition| definition.names.list_kind.clone());
         json!({"apiVersion": target.resource.api_version(), "kind": kind, "metadata": {"resourceVersion": "1"}, "items": []})
     }
 
@@ -203,9 +204,10 @@ impl Rehearsal {
     /// the facts).
     fn is_hidden_object(&self, object: &Value) -> bool {
         let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-        owners.into_iter().flatten().any(|owner| {
-            owner.get("uid").and_then(Value::as_str).is_some_and(|uid| self.hidden_owners.contains(uid))
-        })
+        owners
+            .into_iter()
+            .flatten()
+            .any(|owner| owner.get("uid").and_then(Value::as_str).is_some_and(|uid| self.hidden_owners.contains(uid)))
     }
 }
 

@@ -9,26 +9,12 @@ mod invalid;
 
 use serde_json::Value;
 
+use super::write::Act;
 use crate::domain::helm_error::{between, one_line, quoted};
 use crate::domain::object::ObjectRef;
 use crate::domain::ownership;
 use crate::domain::rehearsed::{Class, Finding, Remedy};
 use fields::Fields;
-
-/// How an object was to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Write {
-    /// POST.
-    Create,
-    /// PUT.
-    Update,
-    /// PATCH of what is named alone (strategic, merge or JSON patch).
-    Patch,
-    /// PATCH as server-side apply.
-    Apply,
-    /// DELETE.
-    Delete,
-}
 
 /// A write that the server refused, with an HTTP status of 400 or more.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +22,7 @@ pub(super) struct RefusedWrite<'a> {
     /// The object that was to be written.
     pub(super) object: &'a ObjectRef,
     /// How.
-    pub(super) verb: Write,
+    pub(super) act: Act,
     /// The HTTP status.
     pub(super) code: u16,
     /// The server's answer: a Status; a string if it was no JSON; null if it was empty.
@@ -114,7 +100,7 @@ fn is_passing(scene: &Scene<'_>) -> bool {
         .iter()
         .any(|mark| scene.message.contains(mark));
     // Helm takes a deletion of what is gone for done, and has just read what it patches.
-    let is_gone = write.code == 404 && write.verb != Write::Create && scene.names_object_itself();
+    let is_gone = write.code == 404 && write.act != Act::Create && scene.names_object_itself();
     matches!(write.code, 408 | 429 | 502..=504) || is_race || is_etcd || is_gone
 }
 

@@ -135,7 +135,8 @@ mod tests {
     use serde_json::json;
 
     fn selects(labels: &str, fields: &str) -> bool {
-        let object = json!({"metadata": {"name": "web", "labels": {"app": "shop", "tier": "2", "x/y": ""}}, "type": "t"});
+        let object =
+            json!({"metadata": {"name": "web", "labels": {"app": "shop", "tier": "2", "x/y": ""}}, "type": "t"});
         let query = [("labelSelector", labels), ("fieldSelector", fields)];
         let query = query.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
         Selector::of_query(query).selects(&object)

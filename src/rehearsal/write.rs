@@ -458,7 +458,10 @@ fn read_body(media: &str, body: &[u8]) -> Result<Value, Response> {
                 refuse(StatusCode::BAD_REQUEST, "BadRequest", format!("its YAML does not parse: {error}"))
             })
         }
-        "" | "application/json" | "application/json-patch+json" | "application/merge-patch+json"
+        ""
+        | "application/json"
+        | "application/json-patch+json"
+        | "application/merge-patch+json"
         | "application/strategic-merge-patch+json" => serde_json::from_slice(body).map_err(|error| {
             refuse(StatusCode::BAD_REQUEST, "BadRequest", format!("its JSON does not parse: {error}"))
         }),

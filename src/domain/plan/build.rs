@@ -20,12 +20,7 @@ pub struct PlanOptions {
 /// The findings of preflight must not block; their warnings are carried into the plan. Those of the rehearsal that have a remedy
 /// become steps before Helm's.
 #[must_use]
-pub fn upgrade(
-    facts: &Facts,
-    findings: &[Finding],
-    rehearsal: &[rehearsed::Finding],
-    options: &PlanOptions,
-) -> Plan {
+pub fn upgrade(facts: &Facts, findings: &[Finding], rehearsal: &[rehearsed::Finding], options: &PlanOptions) -> Plan {
     let history = facts.history.known().map_or(&[][..], Vec::as_slice);
     let newest = history.last();
     let current = history.iter().rev().find(|revision| revision.status == ReleaseStatus::Deployed);

@@ -224,8 +224,12 @@ impl Definition {
     pub fn check(&self, object: &Value, old: Option<&Value>) -> Checked {
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
         let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
-        let mut checked =
-            Checked { findings: Vec::new(), unknown_fields: Vec::new(), defaulted: object.clone(), unpredictable: Vec::new() };
+        let mut checked = Checked {
+            findings: Vec::new(),
+            unknown_fields: Vec::new(),
+            defaulted: object.clone(),
+            unpredictable: Vec::new(),
+        };
         let served = self.served(version).filter(|_| group == self.group && text("kind") == self.names.kind);
         let Some(version) = served else {
             checked.findings.push(Finding {
@@ -283,7 +287,11 @@ impl Definition {
         causes.extend(structure.object(schema, object, old));
         checked.unpredictable = structure.unpredictable;
         if let Some(scale) = &version.scale {
-            causes.extend([&scale.spec_replicas_path, &scale.status_replicas_path].into_iter().filter_map(|path| replicas(object, path)));
+            causes.extend(
+                [&scale.spec_replicas_path, &scale.status_replicas_path]
+                    .into_iter()
+                    .filter_map(|path| replicas(object, path)),
+            );
         }
         causes.extend(metadata::check_embedded(object, schema, ""));
         if old.is_none_or(|old| list_type::duplicates(schema, old, "").is_empty()) {
@@ -319,7 +327,9 @@ fn reference(object: &Value) -> ObjectRef {
         api_version: text("/apiVersion"),
         kind: text("/kind"),
         namespace: Some(text("/metadata/namespace")).filter(|namespace| !namespace.is_empty()),
-        name: Some(text("/metadata/name")).filter(|name| !name.is_empty()).unwrap_or_else(|| text("/metadata/generateName")),
+        name: Some(text("/metadata/name"))
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| text("/metadata/generateName")),
     }
 }
 

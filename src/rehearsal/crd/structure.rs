@@ -168,7 +168,11 @@ impl Structure {
         let mut outcome = Outcome::default();
         let size = i64::try_from(fields.len()).unwrap_or(i64::MAX);
         if let Some(least) = at.schema.min_properties.filter(|least| size < *least) {
-            outcome.add(at.cause(Kind::Invalid, size.into(), at.says(&format!("should have at least {least} properties"))));
+            outcome.add(at.cause(
+                Kind::Invalid,
+                size.into(),
+                at.says(&format!("should have at least {least} properties")),
+            ));
         }
         if let Some(most) = at.schema.max_properties.filter(|most| size > *most) {
             outcome.add(at.too_many(size, most));
@@ -254,7 +258,8 @@ impl Structure {
         if holding == 1 {
             return first.unwrap_or_default();
         }
-        let found = if holding == 0 { "Found none valid".to_owned() } else { format!("Found {holding} valid alternatives") };
+        let found =
+            if holding == 0 { "Found none valid".to_owned() } else { format!("Found {holding} valid alternatives") };
         outcome.add(whole(format!("\"{}\" must validate one and only one schema (oneOf). {found}", at.path)));
         outcome.merge(best.unwrap_or_default());
         outcome
@@ -320,7 +325,11 @@ impl Place<'_> {
         let (found, found_format) = match value {
             Value::Null => {
                 let refused = !types.is_empty() && !self.schema.nullable;
-                return if refused { self.not_of_type(&expected, "null").into() } else { Outcome { matched: 1, ..Outcome::default() } };
+                return if refused {
+                    self.not_of_type(&expected, "null").into()
+                } else {
+                    Outcome { matched: 1, ..Outcome::default() }
+                };
             }
             Value::Bool(_) => ("boolean", ""),
             Value::String(_) => ("string", ""),
@@ -352,7 +361,9 @@ impl Place<'_> {
             return Outcome::default();
         }
         let names: Vec<String> = (allowed.iter())
-            .map(|allowed| super::cause::go_quote(&allowed.as_str().map_or_else(|| go_json(allowed), ToOwned::to_owned)))
+            .map(|allowed| {
+                super::cause::go_quote(&allowed.as_str().map_or_else(|| go_json(allowed), ToOwned::to_owned))
+            })
             .collect();
         self.cause(Kind::NotSupported, value.clone(), format!("supported values: {}", names.join(", "))).into()
     }

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::{RefusedWrite, Write};
+use super::{Act, RefusedWrite};
 use crate::domain::object::{Object, ObjectRef};
 use crate::domain::rehearsed::FieldChange;
 use crate::domain::{content, field_path, redaction};
@@ -30,7 +30,7 @@ impl Fields {
             before: redacted(scene.live),
             after: redacted(scene.desired),
             // The server adds volumes to Pods; a patch names only what it changes.
-            is_whole: scene.verb != Write::Patch && scene.object.kind != "Pod",
+            is_whole: scene.act != Act::Patch && scene.object.kind != "Pod",
         }
     }
 

@@ -3,7 +3,7 @@
 //! Source: `k8s.io/apimachinery/pkg/util/validation/field`, `k8s.io/kubernetes/pkg/apis/*/validation`,
 //! `pkg/registry/core/service/{portallocator,ipallocator}`, `sigs.k8s.io/structured-merge-diff/typed`; observed on 1.36.
 
-use super::{Cause, Scene, Write};
+use super::{Act, Cause, Scene};
 use crate::domain::helm_error::{
     between, is_about_immutability, quoted, remedy_for_immutable, told_briefly, without_value, wrong_go_type,
 };
@@ -117,7 +117,7 @@ fn of_field(scene: &Scene<'_>, cause: &Cause<'_>) -> Finding {
     if ALLOCATOR.iter().any(|mark| said.contains(mark)) {
         return taken(scene, told).about(fields);
     }
-    if is_about_immutability(cause.message) && scene.write.verb != Write::Create {
+    if is_about_immutability(cause.message) && scene.write.act != Act::Create {
         return immutable(scene, cause, told);
     }
     let field = fields.first().map_or(cause.field, |field| field.path.as_str());

@@ -18,7 +18,7 @@ struct Case {
     what: String,
     request: Sent,
     object: ObjectRef,
-    verb: String,
+    act: String,
     code: u16,
     status: Value,
     live: Option<Value>,
@@ -31,17 +31,17 @@ struct Sent {
 
 impl Case {
     fn classify(&self) -> Refusal {
-        let verb = match self.verb.as_str() {
-            "create" => Write::Create,
-            "update" => Write::Update,
-            "patch" => Write::Patch,
-            "apply" => Write::Apply,
-            "delete" => Write::Delete,
+        let verb = match self.act.as_str() {
+            "create" => Act::Create,
+            "update" => Act::Update,
+            "patch" => Act::Patch,
+            "apply" => Act::Apply,
+            "delete" => Act::Delete,
             other => panic!("{}: {other}", self.name),
         };
-        let desired = Some(&self.request.body).filter(|body| body.is_object() && verb != Write::Delete);
+        let desired = Some(&self.request.body).filter(|body| body.is_object() && verb != Act::Delete);
         let (object, code, status) = (&self.object, self.code, &self.status);
-        classify(&RefusedWrite { object, verb, code, status, live: self.live.as_ref(), desired })
+        classify(&RefusedWrite { object, act: verb, code, status, live: self.live.as_ref(), desired })
     }
 }
 
@@ -321,14 +321,8 @@ fn remedy_of_changed_job(live: Option<&Value>) -> Remedy {
         "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "a:2"}]}}}});
     let status = json!({"message": "Job.batch \"migrate\" is invalid", "details": {"causes": [
         {"reason": "FieldValueInvalid", "field": "spec.template", "message": "Invalid value: {\"a\":1}: field is immutable"}]}});
-    let write = RefusedWrite {
-        object: &object,
-        verb: Write::Update,
-        code: 422,
-        status: &status,
-        live,
-        desired: Some(&desired),
-    };
+    let write =
+        RefusedWrite { object: &object, act: Act::Update, code: 422, status: &status, live, desired: Some(&desired) };
     let Refusal::Findings(findings) = classify(&write) else { panic!("refused") };
     findings[0].remedy.clone()
 }
@@ -358,14 +352,8 @@ fn only_a_job_that_has_ended_and_has_no_other_maker_may_be_removed() {
 fn an_answer_that_says_nothing_is_still_a_finding() {
     let object = ObjectRef { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: None, name: "c".into() };
     for status in [Value::Null, json!(""), json!({}), json!({"message": ""}), json!([1])] {
-        let write = RefusedWrite {
-            object: &object,
-            verb: Write::Create,
-            code: 500,
-            status: &status,
-            live: None,
-            desired: None,
-        };
+        let write =
+            RefusedWrite { object: &object, act: Act::Create, code: 500, status: &status, live: None, desired: None };
         let Refusal::Findings(findings) = classify(&write) else { panic!("{status}") };
         assert_eq!((findings[0].class, findings[0].cause.contains("500")), (Class::Validation, true));
     }
@@ -380,7 +368,7 @@ proptest! {
         let message = format!("Invalid value: {{\"a\":{value}}}: must not be empty");
         let status = json!({"message": format!("ConfigMap \"c\" is invalid: data: {message}"), "details": {"causes": [
             {"reason": "FieldValueInvalid", "field": "data", "message": message}]}});
-        let write = RefusedWrite { object: &object, verb: Write::Update, code: 422, status: &status, live: None, desired: None };
+        let write = RefusedWrite { object: &object, act: Act::Update, code: 422, status: &status, live: None, desired: None };
         let Refusal::Findings(findings) = classify(&write) else { panic!("refused") };
         prop_assert_eq!(findings[0].class, Class::Validation);
     }
@@ -389,8 +377,8 @@ proptest! {
     fn no_answer_breaks_the_reader(code in 400u16..600, message in "\\PC{0,80}", field in "[a-z\\[\\]\\.\"=]{0,12}") {
         let object = ObjectRef { api_version: "batch/v1".into(), kind: "Job".into(), namespace: None, name: "c".into() };
         let status = json!({"message": message, "details": {"causes": [{"reason": "x", "field": field, "message": message}]}});
-        for verb in [Write::Create, Write::Update, Write::Patch, Write::Apply, Write::Delete] {
-            let write = RefusedWrite { object: &object, verb, code, status: &status, live: Some(&status), desired: Some(&status) };
+        for verb in [Act::Create, Act::Update, Act::Patch, Act::Apply, Act::Delete] {
+            let write = RefusedWrite { object: &object, act: verb, code, status: &status, live: Some(&status), desired: Some(&status) };
             if let Refusal::Findings(findings) = classify(&write) {
                 prop_assert!(!findings.is_empty());
             }

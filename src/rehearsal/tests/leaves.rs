@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::exit::stores_nothing;
 use super::super::message;
-use super::super::{Next, Rehearsal, Request, Settings};
+use super::super::{Next, Rehearsal, Settings};
 use crate::domain::rehearsed::Mode;
 
 fn settings() -> Settings {
@@ -18,18 +18,62 @@ fn method() -> impl Strategy<Value = &'static str> {
 
 fn path() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
-        "api", "apis", "v1", "apps", "batch", "namespaces", "x", "pods", "services", "deployments", "secrets", "exec",
-        "proxy", "portforward", "log", "status", "scale", "token", "eviction", "binding", "nodes", "watch", "..", "",
-        "a", "authorization.k8s.io", "authentication.k8s.io", "selfsubjectaccessreviews", "tokenreviews", "version",
-        "openapi", "v3", "customresourcedefinitions", "apiextensions.k8s.io", "%2e%2e", "finalize", "healthz",
+        "api",
+        "apis",
+        "v1",
+        "apps",
+        "batch",
+        "namespaces",
+        "x",
+        "pods",
+        "services",
+        "deployments",
+        "secrets",
+        "exec",
+        "proxy",
+        "portforward",
+        "log",
+        "status",
+        "scale",
+        "token",
+        "eviction",
+        "binding",
+        "nodes",
+        "watch",
+        "..",
+        "",
+        "a",
+        "authorization.k8s.io",
+        "authentication.k8s.io",
+        "selfsubjectaccessreviews",
+        "tokenreviews",
+        "version",
+        "openapi",
+        "v3",
+        "customresourcedefinitions",
+        "apiextensions.k8s.io",
+        "%2e%2e",
+        "finalize",
+        "healthz",
     ]);
     prop::collection::vec(part, 0..9).prop_map(|parts| format!("/{}", parts.join("/")))
 }
 
 fn query() -> impl Strategy<Value = String> {
     let pair = prop::sample::select(vec![
-        "watch=true", "watch=0", "watch", "dryRun=All", "dryRun=", "dryRun=None", "fieldManager=helm", "force=true",
-        "limit=1", "labelSelector=a%3Db", "resourceVersion=9000000000000001", "propagationPolicy=Orphan", "pretty",
+        "watch=true",
+        "watch=0",
+        "watch",
+        "dryRun=All",
+        "dryRun=",
+        "dryRun=None",
+        "fieldManager=helm",
+        "force=true",
+        "limit=1",
+        "labelSelector=a%3Db",
+        "resourceVersion=9000000000000001",
+        "propagationPolicy=Orphan",
+        "pretty",
     ]);
     prop::collection::vec(pair, 0..4).prop_map(|pairs| pairs.join("&"))
 }
