@@ -9,7 +9,7 @@ use crate::edge::terminal::Failure;
 use crate::flow::inputs::Inputs;
 
 /// The subcommands that take `RELEASE CHART [helm flags]`.
-const WITH_HELM_FLAGS: [&str; 3] = ["upgrade", "plan", "preflight"];
+const WITH_HELM_FLAGS: [&str; 4] = ["upgrade", "plan", "preflight", "rehearse"];
 
 /// A command line with Helm's flags, before Helm was asked which flags take a value.
 pub(super) struct HelmCommand {
@@ -24,8 +24,10 @@ pub(super) fn helm_command(args: &[String], command: &ClapCommand) -> Option<Hel
     let at = subcommand_index(words, command)?;
     let name = WITH_HELM_FLAGS.into_iter().find(|name| words.get(at).is_some_and(|word| word == name))?;
     let (before, after) = (words.get(..at)?.to_vec(), words.get(at + 1..)?.to_vec());
+    // `rehearse -- COMMAND...`: nothing of it is for `helm upgrade`.
+    let is_any_command = name == "rehearse" && after.iter().any(|word| word == "--");
     let asks_for_help = after.iter().take_while(|word| *word != "--").any(|word| word == "-h" || word == "--help");
-    (!asks_for_help).then_some(HelmCommand { name, before, after })
+    (!asks_for_help && !is_any_command).then_some(HelmCommand { name, before, after })
 }
 
 /// The first word that is neither a flag nor the value of one.
@@ -93,6 +95,9 @@ impl HelmCommand {
             }),
             Command::Plan(args) => open::with_session(&shared, async |session, screen| {
                 super::plan::run(&args, &inputs, session, screen).await
+            }),
+            Command::Rehearse(args) => open::with_session(&shared, async |session, screen| {
+                super::rehearse::run_upgrade(&args, &inputs, session, screen).await
             }),
             Command::Preflight(args) => open::with_session(&shared, async |session, screen| {
                 super::preflight::run(&args, &inputs, session, screen).await

@@ -20,6 +20,8 @@ mod post_render;
 #[cfg(feature = "cluster")]
 mod preflight;
 #[cfg(feature = "cluster")]
+mod rehearse;
+#[cfg(feature = "cluster")]
 mod resume;
 #[cfg(feature = "cluster")]
 mod rollback;
@@ -56,6 +58,8 @@ enum Command {
     Upgrade(upgrade::UpgradeArgs),
     #[cfg(feature = "cluster")]
     Plan(plan::PlanArgs),
+    #[cfg(feature = "cluster")]
+    Rehearse(rehearse::RehearseArgs),
     #[cfg(feature = "cluster")]
     Preflight(preflight::PreflightArgs),
     #[cfg(feature = "cluster")]
@@ -134,6 +138,11 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
             Err(Cli::command()
                 .error(clap::error::ErrorKind::MissingRequiredArgument, "RELEASE and CHART are missing")
                 .into())
+        }
+        #[cfg(feature = "cluster")]
+        Command::Rehearse(args) => {
+            open::with_session(&cli.shared, async |session, screen| rehearse::run_command(&args, session, screen).await)
+                .map_err(fail)
         }
         #[cfg(feature = "cluster")]
         Command::Verify(args) => {

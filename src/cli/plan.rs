@@ -31,7 +31,7 @@ pub(super) async fn run(
     session: &Session,
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
-    let asked = args.target.asking.asked(true);
+    let asked = args.target.asking.asked(true, true);
     let prepared = interruptible(session, prepare::prepare(session, inputs, &asked)).await.map_err(to_shown)?;
     match &prepared.plan {
         None => super::upgrade::show(screen, &report::blocked(&prepared)),

@@ -27,7 +27,7 @@ pub(super) async fn run(
     session: &Session,
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
-    let asked = args.target.asking.asked(true);
+    let asked = args.target.asking.asked(true, false);
     let prepared = interruptible(session, prepare::prepare(session, inputs, &asked)).await.map_err(to_shown)?;
     screen.result(View::Findings(&prepared.findings)).map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
     Ok(prepared.exit())

@@ -50,9 +50,9 @@ pub(super) struct Asking {
 
 impl Asking {
     /// Returns the request.
-    pub(super) fn asked(&self, is_read_only: bool) -> Asked {
+    pub(super) fn asked(&self, is_read_only: bool, rehearses: bool) -> Asked {
         let options = PlanOptions { verify_timeout_secs: self.verify_timeout };
-        Asked { is_read_only, waivers: self.waive.clone(), options }
+        Asked { is_read_only, rehearses, waivers: self.waive.clone(), options }
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn run(
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
     let ask = asker(args.yes, session, screen);
-    let report = upgrade(session, inputs, &args.target.asking.asked(false), &ask).await.map_err(to_shown)?;
+    let report = upgrade(session, inputs, &args.target.asking.asked(false, true), &ask).await.map_err(to_shown)?;
     show(screen, &report)
 }
 

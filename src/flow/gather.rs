@@ -30,6 +30,8 @@ pub struct Gathered {
     pub facts: Facts,
     /// The chart, pulled into the run folder.
     pub chart: PulledChart,
+    /// The current revision, or the newest if none is deployed; nothing if the release does not exist.
+    pub current: Option<Release>,
 }
 
 /// A revision and the `resourceVersion` of its record.
@@ -118,7 +120,8 @@ pub async fn gather(
     let json = serde_json::to_vec_pretty(&facts).map_err(anyhow::Error::from)?;
     folder.write("facts.json", &json)?;
     clock.finish(format!("{} objects, {}", facts.objects.len(), revisions(history.len())));
-    Ok(Gathered { facts, chart })
+    let current = current.cloned();
+    Ok(Gathered { facts, chart, current })
 }
 
 /// Reads the facts for a rollback to `to_revision`: its objects are the target.

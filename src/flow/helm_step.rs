@@ -1,12 +1,12 @@
 //! The steps that start Helm: run it, watch the pods meanwhile, interrupt it where waiting is useless.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
 use super::execute::{Helpers, StepEnd};
 use super::probe;
+use super::rehearse::mask_file;
 use super::run::Run;
 use super::watch::Watch;
 use crate::domain::event::{Event, Stage};
@@ -185,19 +185,11 @@ async fn attend(
 async fn ended(run: &Run<'_>, helm_run: &mut HelmRun) -> anyhow::Result<HelmEnd> {
     let end = helm_run.wait(None).await?.context("Helm has not ended")?;
     for path in helm_run.log_files() {
-        if let Err(error) = mask_file(run, path) {
-            run.session.note(error.to_string());
+        if let Err(error) = mask_file(run.session, &run.folder, path) {
+            run.session.note(format!("{error:#}"));
         }
     }
     Ok(end)
-}
-
-fn mask_file(run: &Run<'_>, path: &Path) -> anyhow::Result<()> {
-    let name = path.file_name().and_then(|name| name.to_str()).context("Helm's log has no name")?;
-    let Some(content) = run.folder.read(name)? else { return Ok(()) };
-    let masked = run.session.mask(&String::from_utf8_lossy(&content));
-    run.folder.write(name, masked.as_bytes())?;
-    Ok(())
 }
 
 /// Whoever takes the run over must know which process to wait for. If it cannot be written down, Helm may not run on.

@@ -10,6 +10,8 @@ pub mod hold;
 pub mod inputs;
 pub mod prepare;
 mod probe;
+pub mod rehearsal;
+pub mod rehearse;
 pub mod report;
 pub mod resume;
 pub mod rollback;

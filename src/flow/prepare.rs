@@ -3,12 +3,14 @@
 use super::failure::Failure;
 use super::gather::{self, Gathered};
 use super::inputs::Inputs;
+use super::rehearse::{self, UpgradeScene};
 use super::session::Session;
 use crate::domain::event::Stage;
 use crate::domain::facts::Facts;
 use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::{Plan, build};
 use crate::domain::preflight::{self, Finding, Waiver, WaiverError};
+use crate::domain::rehearsed::{self, Mode, Rehearsed};
 use crate::domain::report::ExitStatus;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::PulledChart;
@@ -19,6 +21,8 @@ use crate::edge::host;
 pub struct Asked {
     /// Whether the command only looks.
     pub is_read_only: bool,
+    /// Whether Helm is rehearsed and a plan is made; else only the checks are run.
+    pub rehearses: bool,
     /// Checks whose answer the user accepts, with the reason.
     pub waivers: Vec<Waiver>,
     /// How the plan is built.
@@ -37,6 +41,8 @@ pub struct Prepared {
     pub chart: Option<PulledChart>,
     /// What the checks found.
     pub findings: Vec<Finding>,
+    /// What the rehearsal found; absent where a check blocks, and in a rollback.
+    pub rehearsed: Option<Rehearsed>,
     /// The plan; absent where a finding blocks.
     pub plan: Option<Plan>,
 }
@@ -50,7 +56,9 @@ impl Prepared {
     pub fn exit(&self) -> ExitStatus {
         if preflight::is_locked(&self.findings) {
             ExitStatus::Locked
-        } else if self.findings.iter().any(Finding::is_blocking) {
+        } else if self.findings.iter().any(Finding::is_blocking)
+            || self.rehearsed.as_ref().is_some_and(Rehearsed::blocks)
+        {
             ExitStatus::Blocked
         } else {
             ExitStatus::Done
@@ -65,17 +73,44 @@ impl Prepared {
 pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Result<Prepared, Failure> {
     let run_id = host::new_run_id();
     let folder = RunFolder::create(&session.runs_root, &run_id)?;
-    let Gathered { facts, chart } = gather::gather(session, inputs, &folder, asked.is_read_only).await?;
+    let Gathered { facts, chart, current } = gather::gather(session, inputs, &folder, asked.is_read_only).await?;
     let findings = check(session, &facts, &asked.waivers, preflight::run_all)?;
-    let mut prepared = Prepared { run_id, folder, facts, chart: Some(chart), findings, plan: None };
-    if prepared.exit() == ExitStatus::Done {
-        let clock = session.stage(Stage::Plan, "plan");
-        let plan = build::upgrade(&prepared.facts, &prepared.findings, &asked.options);
-        prepared.folder.write("plan.json", &serde_json::to_vec_pretty(&plan).map_err(anyhow::Error::from)?)?;
-        clock.finish(format!("{} steps", plan.steps.len()));
-        prepared.plan = Some(plan);
+    let mut prepared = Prepared { run_id, folder, facts, chart: None, findings, rehearsed: None, plan: None };
+    if asked.rehearses && prepared.exit() == ExitStatus::Done {
+        let scene = UpgradeScene { inputs, chart: &chart, current: current.as_ref(), mode: Mode::All };
+        plan(session, &mut prepared, &scene, asked).await?;
     }
+    prepared.chart = Some(chart);
     Ok(prepared)
+}
+
+/// Rehearses, plans the cures, and rehearses once more with them pretended: what is left then blocks.
+async fn plan(
+    session: &Session,
+    prepared: &mut Prepared,
+    scene: &UpgradeScene<'_>,
+    asked: &Asked,
+) -> Result<(), Failure> {
+    let found = rehearse::upgrade(session, &prepared.folder, scene, None).await?.rehearsed;
+    let plan = build::upgrade(&prepared.facts, &prepared.findings, &found.findings, &asked.options);
+    let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
+    let is_curable = has_cures && !found.findings.iter().any(rehearsed::Finding::needs_a_person);
+    let proven = if is_curable {
+        rehearse::upgrade(session, &prepared.folder, scene, Some(&plan)).await?.rehearsed
+    } else {
+        found
+    };
+    prepared.folder.write("rehearsal.json", &serde_json::to_vec_pretty(&proven).map_err(anyhow::Error::from)?)?;
+    let is_blocked = proven.blocks();
+    prepared.rehearsed = Some(proven);
+    if is_blocked {
+        return Ok(());
+    }
+    let clock = session.stage(Stage::Plan, "plan");
+    prepared.folder.write("plan.json", &serde_json::to_vec_pretty(&plan).map_err(anyhow::Error::from)?)?;
+    clock.finish(format!("{} steps", plan.steps.len()));
+    prepared.plan = Some(plan);
+    Ok(())
 }
 
 /// The checks of an upgrade, or those of a rollback.

@@ -5,7 +5,8 @@ use super::prepare::Prepared;
 use super::run::{Fenced, Run};
 use crate::domain::conclusion::{self, Conclusion};
 use crate::domain::preflight::Finding;
-use crate::domain::report::{ExitStatus, REPORT_FORMAT, RunReport};
+use crate::domain::rehearsed::{Rehearsed, Remedy};
+use crate::domain::report::{ExitStatus, Problem, REPORT_FORMAT, RunReport};
 
 /// Returns the report of a run that preflight blocked.
 #[must_use]
@@ -14,7 +15,24 @@ pub fn blocked(prepared: &Prepared) -> RunReport {
         ExitStatus::Locked => format!("another run holds {}: nothing was changed", prepared.facts.release),
         _ => format!("{} cannot be upgraded as asked: nothing was changed", prepared.facts.release),
     };
-    without_run(prepared, prepared.exit(), headline)
+    let mut report = without_run(prepared, prepared.exit(), headline);
+    report.problems = prepared.rehearsed.as_ref().map(problems).unwrap_or_default();
+    report
+}
+
+/// What stands in the way of an upgrade, by its rehearsal.
+fn problems(rehearsed: &Rehearsed) -> Vec<Problem> {
+    let findings = rehearsed.findings.iter().filter(|finding| finding.class.blocks());
+    let found = findings.map(|finding| Problem {
+        object: finding.object.to_string(),
+        field: finding.fields.first().map(|field| field.path.clone()),
+        cause: format!("{}: {}", finding.class.title(), finding.cause),
+        remedy: match &finding.remedy {
+            Remedy::Person { text } => Some(text.clone()),
+            Remedy::RemoveFinishedJob { .. } => None,
+        },
+    });
+    found.chain(rehearsed.end.problems.iter().cloned()).collect()
 }
 
 /// Returns the report of a run that the user stopped before it began.

@@ -8,9 +8,10 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use helm_csghub::domain::rehearsed::Mode;
 use helm_csghub::edge::cluster::Cluster;
 use helm_csghub::edge::proxy::{Counters, Proxy};
-use helm_csghub::rehearsal::Rehearsal;
+use helm_csghub::rehearsal::{Rehearsal, Settings};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -18,7 +19,12 @@ use super::edge::{options, run};
 use crate::support::{Bed, BedUser, Helm, Scene};
 
 fn rehearsal() -> Rehearsal {
-    Rehearsal::default()
+    Rehearsal::new(Settings {
+        mode: Mode::All,
+        now: "2026-01-01T00:00:00Z".into(),
+        release: None,
+        pretended: Vec::new(),
+    })
 }
 
 /// A proxy that runs beside the test, in a thread of its own.

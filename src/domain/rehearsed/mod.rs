@@ -3,6 +3,8 @@
 //! "Refused" and "accepted" are the API server's own words, or a check's that stands in for one that a dry run leaves out.
 //! Where neither can tell, the write is "unpredictable", and says why: it is listed and does not block.
 
+pub mod command;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,14 @@ pub struct Rehearsed {
     pub denied: Vec<String>,
     /// How the command ended.
     pub end: CommandEnd,
+}
+
+impl Rehearsed {
+    /// Tells whether what was rehearsed must not begin as it is: something would be refused or lost, or the command failed.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        self.end.exit_code != 0 || self.findings.iter().any(|finding| finding.class.blocks())
+    }
 }
 
 /// How a rehearsed command ended.

@@ -10,6 +10,7 @@ use super::status::render_status;
 use super::style::Style;
 use super::verify::render_verify;
 use crate::domain::preflight::Finding;
+use crate::domain::rehearsed::Rehearsed;
 use crate::domain::report::{REPORT_FORMAT, RunReport};
 use crate::domain::view::{PlanView, StatusView, VerifyView};
 
@@ -22,6 +23,8 @@ pub enum View<'a> {
     Findings(&'a [Finding]),
     /// What would be done.
     Plan(&'a PlanView),
+    /// What a rehearsal found.
+    Rehearsal(&'a Rehearsed),
     /// Where a release stands.
     Status(&'a StatusView),
     /// How far its objects are.
@@ -36,6 +39,7 @@ impl View<'_> {
             View::Report(report) => render_report(report, style, verbosity),
             View::Findings(findings) => render_findings(findings, style, verbosity),
             View::Plan(plan) => render_plan(plan, style, verbosity),
+            View::Rehearsal(rehearsed) => serde_json::to_string_pretty(rehearsed).unwrap_or_default(),
             View::Status(status) => render_status(status, style),
             View::Verify(verify) => render_verify(verify, style, verbosity),
         }
@@ -56,6 +60,7 @@ impl View<'_> {
             }
             View::Findings(findings) => json!({ "findings": findings }),
             View::Plan(plan) => serde_json::to_value(plan)?,
+            View::Rehearsal(rehearsed) => serde_json::to_value(rehearsed)?,
             View::Status(status) => serde_json::to_value(status)?,
             View::Verify(verify) => serde_json::to_value(verify)?,
         };
@@ -72,6 +77,7 @@ impl View<'_> {
             View::Report(_) => "report",
             View::Findings(_) => "findings",
             View::Plan(_) => "plan",
+            View::Rehearsal(_) => "rehearsal",
             View::Status(_) => "status",
             View::Verify(_) => "verify",
         }

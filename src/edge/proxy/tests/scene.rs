@@ -24,13 +24,19 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
+use crate::domain::rehearsed::Mode;
 use crate::edge::cluster::{Cluster, ClusterOptions};
 use crate::edge::proxy::Proxy;
 use crate::edge::proxy::answer::{Body, in_pieces, whole};
-use crate::rehearsal::Rehearsal;
+use crate::rehearsal::{Rehearsal, Settings};
 
 fn rehearsal() -> Rehearsal {
-    Rehearsal::default()
+    Rehearsal::new(Settings {
+        mode: Mode::All,
+        now: "2026-01-01T00:00:00Z".into(),
+        release: None,
+        pretended: Vec::new(),
+    })
 }
 
 /// One request as the server saw it.

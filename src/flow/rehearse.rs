@@ -1,0 +1,209 @@
+//! Plays a command through before it is run: the user's own Helm, in front of a proxy that stores nothing.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::failure::Failure;
+use super::inputs::Inputs;
+use super::session::{Session, StageClock};
+use crate::domain::event::{Event, Stage};
+use crate::domain::helm_error::{self, ErrorScene};
+use crate::domain::manifest;
+use crate::domain::object::Object;
+use crate::domain::plan::Plan;
+use crate::domain::rehearsed::{CommandEnd, Mode, Rehearsed};
+use crate::domain::release::Release;
+use crate::domain::report::ExitStatus;
+use crate::edge::disk::RunFolder;
+use crate::edge::helm::{PulledChart, RehearsalEntry, RehearsedError, RehearsedRun, UpgradeRequest};
+use crate::edge::host;
+use crate::edge::proxy::{Counters, Proxy};
+use crate::rehearsal::{Pretended, Rehearsal, ReleaseSettings, Settings};
+
+/// A rehearsal, and what passed through the proxy.
+pub struct Played {
+    /// What was found.
+    pub rehearsed: Rehearsed,
+    /// For the benchmark.
+    pub counters: Counters,
+}
+
+/// What an upgrade is rehearsed with.
+pub struct UpgradeScene<'a> {
+    /// Helm's flags, and the files that they name.
+    pub inputs: &'a Inputs,
+    /// The chart, pulled.
+    pub chart: &'a PulledChart,
+    /// The current revision; nothing if the release does not exist.
+    pub current: Option<&'a Release>,
+    /// Whether refusals are hidden from Helm.
+    pub mode: Mode,
+}
+
+/// Rehearses `helm upgrade`, on the cluster as the plan's own steps leave it.
+///
+/// # Errors
+/// Exit 20: it could not be rehearsed, or the server stopped answering. Nothing was changed.
+pub async fn upgrade(
+    session: &Session,
+    folder: &RunFolder,
+    scene: &UpgradeScene<'_>,
+    plan: Option<&Plan>,
+) -> Result<Played, Failure> {
+    let release = &scene.inputs.args.release;
+    let flags = scene.inputs.helm_words();
+    let request = UpgradeRequest { release, chart: &scene.chart.path, flags: &flags };
+    let mut words = session.helm.upgrade_command(&request);
+    if scene.mode == Mode::All {
+        // Helm asks whose an object is before it writes the first one; we look at that ourselves, object by object.
+        words.push("--take-ownership".to_owned());
+    }
+    let settings = Settings {
+        mode: scene.mode,
+        now: host::now(),
+        release: Some(ReleaseSettings {
+            name: release.clone(),
+            namespace: session.namespace.clone(),
+            current: scene.current.map(manifests).unwrap_or_default(),
+        }),
+        pretended: pretended(session, plan).await?,
+    };
+    let clock = session.stage(Stage::Rehearse, format!("rehearse helm upgrade {release}"));
+    play(session, folder, &words, settings, clock).await
+}
+
+/// Rehearses any command that honours KUBECONFIG; `words` begin with the program.
+///
+/// # Errors
+/// As [`upgrade`]; exit 2 for a command that would not stay within the rehearsal.
+pub async fn command(session: &Session, folder: &RunFolder, words: &[String], mode: Mode) -> Result<Played, Failure> {
+    let settings = Settings { mode, now: host::now(), release: None, pretended: Vec::new() };
+    let clock = session.stage(Stage::Rehearse, format!("rehearse {}", words.join(" ")));
+    play(session, folder, words, settings, clock).await
+}
+
+async fn play(
+    session: &Session,
+    folder: &RunFolder,
+    words: &[String],
+    settings: Settings,
+    clock: StageClock<'_>,
+) -> Result<Played, Failure> {
+    let (release, namespace) =
+        settings.release.as_ref().map_or(("", ""), |release| (release.name.as_str(), release.namespace.as_str()));
+    let (release, namespace) = (release.to_owned(), namespace.to_owned());
+    let proxy = Proxy::start(&session.cluster, Rehearsal::new(settings), folder.path(), &session.namespace)
+        .map_err(|error| Failure::blocked(error).while_doing("start the rehearsal"))?;
+    let entry = RehearsalEntry { kubeconfig: proxy.kubeconfig(), cache_folder: proxy.cache_folder() };
+    let mut run = session.helm.rehearse(entry, words, folder.path()).map_err(cannot_start)?;
+    while let Some(line) = run.next_line().await.map_err(Failure::blocked)? {
+        session.tell(&Event::Detail { what: format!("rehearsed: {}", line.text) });
+        clock.progress(format!("{} requests", proxy.counters().requests));
+    }
+    let ended = run.wait().await.map_err(Failure::blocked)?;
+    mask_logs(session, folder, &run);
+    let (rehearsal, counters) = proxy.stop().await;
+    trust(&counters)?;
+    let mut rehearsed = rehearsal.close();
+    let exit_code = ended.status.code().unwrap_or(1);
+    let problems = if exit_code == 0 {
+        Vec::new()
+    } else {
+        helm_error::explain(&ended.stderr, &ErrorScene { release: &release, namespace: &namespace })
+    };
+    rehearsed.end = CommandEnd { exit_code, problems };
+    let rehearsed = masked(session, &rehearsed)?;
+    let refused = rehearsed.findings.iter().filter(|finding| finding.class.blocks()).count();
+    if refused == 0 && exit_code == 0 {
+        clock.finish(format!("{} objects, {} requests", rehearsed.objects.len(), counters.requests));
+    } else if refused == 0 {
+        clock.fail(format!("it ended with exit code {exit_code}"));
+    } else {
+        clock.fail(format!("{refused} findings in {} objects", rehearsed.objects.len()));
+    }
+    Ok(Played { rehearsed, counters })
+}
+
+fn cannot_start(error: RehearsedError) -> Failure {
+    match error {
+        RehearsedError::Refused(_) | RehearsedError::Empty => Failure::new(ExitStatus::Usage, error),
+        RehearsedError::Helm(error) => Failure::blocked(error),
+    }
+}
+
+/// What was found without an answer of the server, or beside the proxy, is not worth anything.
+fn trust(counters: &Counters) -> Result<(), Failure> {
+    if counters.kubeconfig_edited {
+        let error =
+            anyhow::anyhow!("the rehearsed command edited its kubeconfig: it may have reached a cluster for real");
+        return Err(
+            Failure::blocked(error).hint("look at the clusters that the command knows, and do not rehearse it again")
+        );
+    }
+    match &counters.first_unanswered {
+        Some(why) => {
+            let count = counters.unanswered;
+            let error = anyhow::anyhow!("the API server did not answer {count} requests of the rehearsal: {why}");
+            Err(Failure::blocked(error).hint("nothing was changed; try again when it answers"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Findings show values of objects and sentences of servers: secret ones are taken out.
+fn masked(session: &Session, rehearsed: &Rehearsed) -> Result<Rehearsed, Failure> {
+    let mut value = serde_json::to_value(rehearsed).map_err(anyhow::Error::from)?;
+    mask_texts(session, &mut value);
+    Ok(serde_json::from_value(value).context("mask the rehearsal")?)
+}
+
+fn mask_texts(session: &Session, value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = session.mask(text),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| mask_texts(session, item)),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(|value| mask_texts(session, value)),
+        _ => {}
+    }
+}
+
+fn mask_logs(session: &Session, folder: &RunFolder, run: &RehearsedRun) {
+    for path in run.log_files() {
+        if let Err(error) = mask_file(session, folder, path) {
+            session.note(format!("{error:#}"));
+        }
+    }
+}
+
+/// Takes secret values out of a file in the run folder.
+///
+/// # Errors
+/// It cannot be read or written.
+pub(super) fn mask_file(session: &Session, folder: &RunFolder, path: &Path) -> anyhow::Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str()).context("the log has no name")?;
+    let Some(content) = folder.read(name)? else { return Ok(()) };
+    let masked = session.mask(&String::from_utf8_lossy(&content));
+    folder.write(name, masked.as_bytes())?;
+    Ok(())
+}
+
+/// Returns the manifests of a revision, hooks included.
+fn manifests(release: &Release) -> Vec<serde_json::Value> {
+    let hooks = release.hooks.iter().map(|hook| hook.manifest.as_str());
+    let texts = hooks.chain([release.manifest.as_str()]);
+    texts.flat_map(|text| manifest::parse(text).unwrap_or_default()).map(Object::into_value).collect()
+}
+
+/// Returns the plan's steps before Helm as if they had been taken.
+async fn pretended(session: &Session, plan: Option<&Plan>) -> Result<Vec<Pretended>, Failure> {
+    let mut pretended = Vec::new();
+    let removed = plan.into_iter().flat_map(|plan| &plan.steps).filter_map(|step| step.action.removes());
+    for object in removed {
+        let Some(kind) = session.cluster.resolve(&object.api_version, &object.kind).await? else { continue };
+        // Gone already: nothing to pretend.
+        let Some(live) = session.cluster.read_object(object).await? else { continue };
+        let resource = (object.group().to_owned(), object.version().to_owned(), kind.plural);
+        pretended.push(Pretended::Deleted { resource, object: object.clone(), live: live.into_value() });
+    }
+    Ok(pretended)
+}
