@@ -165,7 +165,7 @@ impl Door {
         } else {
             let mut head = Response::new(()).into_parts().0;
             head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            (head, Source::Nobody { until: limit.map(|limit| Instant::now() + limit) })
+            (head, Source::Nobody { until: limit.and_then(|limit| Instant::now().checked_add(limit)) })
         };
         head.headers.remove(header::CONTENT_LENGTH);
         let events = Watching::new(self.clone(), watch, source).into_stream();
