@@ -60,6 +60,10 @@ const LOSE_THE_ENVIRONMENT: [&str; 14] = [
     "unshare",
 ];
 
+/// Programs that start the one that their words name, or set variables for it.
+const STARTERS: [&str; 12] =
+    ["command", "env", "exec", "export", "ionice", "nice", "nohup", "setsid", "stdbuf", "time", "timeout", "xargs"];
+
 /// Programs whose words are a command line of their own.
 const SHELLS: [&str; 7] = ["ash", "bash", "busybox", "dash", "ksh", "sh", "zsh"];
 
@@ -95,28 +99,57 @@ pub fn check_driver(driver: &str) -> Result<(), RefusedWord> {
 /// [`RefusedWord`] for the first word that leads past the proxy.
 pub fn scrub(words: &[String]) -> Result<Vec<String>, RefusedWord> {
     let Some((program, arguments)) = words.split_first() else { return Ok(Vec::new()) };
-    let program = program.rsplit('/').next().unwrap_or(program);
-    if LOSE_THE_ENVIRONMENT.contains(&program) {
-        return Err(RefusedWord { word: program.to_owned(), because: LOST_ENVIRONMENT });
-    }
-    let is_shell = SHELLS.contains(&program);
+    check_program(program)?;
+    let program = base_name(program);
     for word in arguments {
         check_flag(program, word)?;
         if program == "env" {
             check_env_word(word)?;
         }
-        if is_shell {
-            let parts = word.split(|letter: char| letter.is_whitespace() || "'\"`();|&".contains(letter));
-            for part in parts.filter(|part| !part.is_empty()) {
-                check_flag("kubectl", part)?;
-                check_setting(part)?;
-                if LOSE_THE_ENVIRONMENT.contains(&part) {
-                    return Err(RefusedWord { word: part.to_owned(), because: LOST_ENVIRONMENT });
-                }
-            }
+        if STARTERS.contains(&program) {
+            check_program(word)?;
+        }
+        if SHELLS.contains(&program) {
+            word.split([';', '|', '&', '(', ')', '`', '\n']).try_for_each(check_shell_command)?;
         }
     }
     Ok(words.to_vec())
+}
+
+/// Checks one command of a script, as far as words alone tell. Letters are looked at where they are kubectl's: `curl -s` is none.
+fn check_shell_command(text: &str) -> Result<(), RefusedWord> {
+    let words = text.split_whitespace().map(|word| word.trim_matches(['\'', '"']));
+    let mut program = None;
+    for word in words.filter(|word| !word.is_empty()) {
+        let own = base_name(program.unwrap_or_default());
+        if program.is_none() || STARTERS.contains(&own) {
+            check_setting(word)?;
+            check_program(word)?;
+        }
+        if program.is_none() && !word.contains('=') && word != "!" {
+            program = Some(word);
+        }
+        if word.starts_with("--") || is_kubectl(own) {
+            check_flag(own, word)?;
+        }
+    }
+    Ok(())
+}
+
+fn base_name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+fn is_kubectl(program: &str) -> bool {
+    matches!(program, "kubectl" | "oc")
+}
+
+fn check_program(word: &str) -> Result<(), RefusedWord> {
+    let program = base_name(word);
+    if LOSE_THE_ENVIRONMENT.contains(&program) {
+        return Err(RefusedWord { word: program.to_owned(), because: LOST_ENVIRONMENT });
+    }
+    Ok(())
 }
 
 fn check_flag(program: &str, word: &str) -> Result<(), RefusedWord> {
@@ -141,7 +174,7 @@ fn check_flag(program: &str, word: &str) -> Result<(), RefusedWord> {
         return refused("-s", OTHER_WAY);
     }
     // Letters may be typed together, with a value behind them.
-    if matches!(program, "kubectl" | "oc") {
+    if is_kubectl(program) {
         let has_server = letters
             .chars()
             .take_while(|letter| *letter != '=' && !KUBECTL_LETTERS_WITH_VALUE.contains(*letter))
@@ -271,6 +304,8 @@ mod tests {
             ("sudo helm upgrade", "sudo"),
             ("/usr/bin/ssh host helm list", "ssh"),
             ("docker run helm", "docker"),
+            ("timeout 5m sudo helm upgrade", "sudo"),
+            ("env A=b sudo helm upgrade", "sudo"),
             ("env -i helm list", "env -i"),
             ("env -u KUBECONFIG helm list", "env -u"),
             ("env --unset=KUBECONFIG helm list", "env --unset"),
@@ -290,13 +325,21 @@ mod tests {
             ("set -e; KUBECONFIG=/x kubectl apply", "KUBECONFIG="),
             ("echo a && (sudo helm upgrade)", "sudo"),
             ("kubectl -s https://a get pods", "-s"),
+            ("true && A=b kubectl get -As https://a", "-s"),
+            ("exec sudo helm upgrade", "sudo"),
+            ("A=b HELM_KUBETOKEN=x helm upgrade", "HELM_KUBETOKEN="),
+            ("export KUBECONFIG=/x; helm upgrade", "KUBECONFIG="),
         ] {
             let words = ["bash", "-ec", script].map(str::to_owned);
             assert_eq!(scrub(&words).expect_err("refused").word, word, "{script}");
         }
-        let words =
-            ["sh", "-c", "helm upgrade shop . -n shop --set a=b && kubectl -n shop get pods"].map(str::to_owned);
-        assert!(scrub(&words).is_ok());
+        for script in [
+            "helm upgrade shop . -n shop --set KUBECONFIG=b && kubectl -n shop get pods",
+            "curl -s https://a | grep -rs x; echo sudo",
+        ] {
+            let words = ["sh", "-c", script].map(str::to_owned);
+            assert_eq!(scrub(&words).map(|_| ()), Ok(()), "{script}");
+        }
     }
 
     #[test]

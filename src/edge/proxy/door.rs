@@ -151,24 +151,21 @@ impl Door {
         limit: Option<Duration>,
         clock: &mut Clock,
     ) -> Result<Response<Body>, Failed> {
-        let (mut head, source) = match request {
-            Some(request) => {
-                let response = self.send(request, None, clock).await?;
-                if !response.status().is_success() {
-                    return Ok(self.hand_on(response));
-                }
-                if is_packed(response.headers()) {
-                    let message = "the server packs a watch that was to come plain";
-                    return Ok(answer::status(StatusCode::BAD_GATEWAY, "", message));
-                }
-                let (head, body) = response.into_parts();
-                (head, Source::Server(body))
+        let (mut head, source) = if let Some(request) = request {
+            let response = self.send(request, None, clock).await?;
+            if !response.status().is_success() {
+                return Ok(self.hand_on(response));
             }
-            None => {
-                let mut head = Response::new(()).into_parts().0;
-                head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                (head, Source::Nobody { until: limit.map(|limit| Instant::now() + limit) })
+            if is_packed(response.headers()) {
+                let message = "the server packs a watch that was to come plain";
+                return Ok(answer::status(StatusCode::BAD_GATEWAY, "", message));
             }
+            let (head, body) = response.into_parts();
+            (head, Source::Server(body))
+        } else {
+            let mut head = Response::new(()).into_parts().0;
+            head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            (head, Source::Nobody { until: limit.and_then(|limit| Instant::now().checked_add(limit)) })
         };
         head.headers.remove(header::CONTENT_LENGTH);
         let events = Watching::new(self.clone(), watch, source).into_stream();

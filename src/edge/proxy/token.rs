@@ -52,7 +52,9 @@ mod tests {
     fn headers(values: &[&str]) -> HeaderMap {
         let pairs = values.iter().map(|value| (header::AUTHORIZATION, HeaderValue::from_str(value).expect("a value")));
         let mut headers = HeaderMap::new();
-        pairs.for_each(|(name, value)| drop(headers.append(name, value)));
+        for (name, value) in pairs {
+            headers.append(name, value);
+        }
         headers
     }
 

@@ -66,7 +66,8 @@ impl Shared {
 
     /// Sends a piece to every watch; nothing breaks them.
     pub(super) fn send(&self, piece: Option<&'static str>) {
-        self.watchers.lock().expect("a lock").iter().for_each(|watcher| drop(watcher.send(piece)));
+        // Watches of earlier tries are closed.
+        self.watchers.lock().expect("a lock").retain(|watcher| watcher.send(piece).is_ok());
     }
 
     pub(super) fn break_next(&self, requests: usize) {
