@@ -48,7 +48,7 @@ impl Fake {
     }
 }
 
-fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let since = Instant::now();
     while !is_so() {
         assert!(since.elapsed() < Duration::from_secs(20), "{what}");
@@ -111,6 +111,24 @@ async fn helm_is_interrupted_once_and_waited_for() {
     let end = run.wait(None).await.expect("waited").expect("ended");
     assert!(end.was_interrupted && !end.is_success());
     assert_eq!(fake.said("signals"), "INT\n");
+}
+
+/// A shell starts its background jobs with SIGINT ignored, and so does `nohup` where it stands behind one.
+#[test]
+fn helm_hears_an_interrupt_although_we_were_started_with_it_ignored() {
+    let fake = Fake::new("trap 'echo INT > signals; exit 7' INT; touch ready; while :; do sleep 0.02; done");
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "trap '' INT; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_csghub"), "__exec"])
+        .args([std::process::id().to_string(), "15".to_owned()])
+        .arg(fake.path("helm"))
+        .spawn()
+        .expect("it starts");
+    wait_for("the script is ready", || fake.path("ready").exists());
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signalled");
+    wait_for("it has ended", || child.try_wait().expect("it can be waited for").is_some());
+    assert_eq!(fake.said("signals"), "INT\n");
+    assert_eq!(child.wait().expect("it ended").code(), Some(7));
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use std::os::unix::process::CommandExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Pid, Signal};
 use thiserror::Error;
@@ -40,6 +40,12 @@ pub enum GuardError {
     /// The parent was gone before the program could be started.
     #[error("the process that wanted `{program}` is gone")]
     ParentGone {
+        /// The program.
+        program: String,
+    },
+    /// It was told to stop before the program could be started.
+    #[error("told to stop before `{program}` was started")]
+    Stopped {
         /// The program.
         program: String,
     },
@@ -77,7 +83,16 @@ pub fn exec_guarded(args: impl IntoIterator<Item = OsString>) -> GuardError {
     if rustix::process::getppid() != Some(parent) {
         return GuardError::ParentGone { program: name };
     }
-    let source = Command::new(program).args(args).exec();
+    let stopped = match heed_signals() {
+        Ok(stopped) => stopped,
+        Err(source) => return GuardError::Refused { doing: "guard", program: name, source },
+    };
+    let mut command = Command::new(program);
+    command.args(args);
+    if stopped.load(Ordering::Relaxed) {
+        return GuardError::Stopped { program: name };
+    }
+    let source = command.exec();
     GuardError::Refused { doing: "start", program: name, source }
 }
 
@@ -112,6 +127,17 @@ pub fn supervise(args: impl IntoIterator<Item = OsString>) -> Result<u8, GuardEr
     let _ = rustix::process::kill_process_group(group, Signal::TERM);
     let code = status.code().or_else(|| Some(status.signal()?.saturating_add(128)));
     Ok(code.and_then(|code| code.try_into().ok()).unwrap_or(1))
+}
+
+/// Gives SIGINT and SIGTERM their effect back: a shell starts its background jobs with SIGINT ignored, a program that takes our
+/// place keeps ignoring it, and Helm would not hear that it must stop. What has a handler instead gets its default effect
+/// with the new program (source: execve(2)). Returns whether one came since.
+fn heed_signals() -> io::Result<Arc<AtomicBool>> {
+    let came = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&came))?;
+    }
+    Ok(came)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
