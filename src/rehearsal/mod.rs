@@ -5,6 +5,8 @@
 //! [`Next`] says, and gives the server's answer to [`Rehearsal::resume`] where that was asked for.
 
 mod call;
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod diff;
 mod message;
 #[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod patch;
