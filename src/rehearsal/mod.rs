@@ -6,6 +6,7 @@
 
 mod call;
 pub mod crd;
+pub mod discovery;
 mod message;
 
 pub use call::Denied;
