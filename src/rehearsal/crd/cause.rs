@@ -170,6 +170,34 @@ pub(super) fn go_json(value: &Value) -> String {
     }
 }
 
+/// Returns a value and its type, as Go's `%v is of the type %T` writes them.
+pub(super) fn go_typed(value: &Value) -> String {
+    let of_type = match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+        Value::Number(number) if number.as_i64().is_some() => "int64",
+        Value::Number(_) => "float64",
+    };
+    format!("{} is of the type {of_type}", go_plain(value))
+}
+
+fn go_plain(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(go_plain).collect::<Vec<_>>().join(" ")),
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}:{}", go_plain(value))).collect();
+            fields.sort();
+            format!("map[{}]", fields.join(" "))
+        }
+        other => go_value(other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -131,3 +131,17 @@ pub(super) fn drop_nulls(value: &mut Value, schema: Option<&Schema>) {
         _ => {}
     }
 }
+
+/// Brings numbers into the form in which the server writes them: 3.0 is 3.
+pub(super) fn as_written(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(as_written),
+        Value::Array(items) => items.iter_mut().for_each(as_written),
+        Value::Number(number) if number.is_f64() => {
+            if let Ok(integer) = cause::go_number(number).parse::<i64>() {
+                *value = integer.into();
+            }
+        }
+        _ => {}
+    }
+}

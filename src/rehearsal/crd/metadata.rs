@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::cause::{self, Cause, Kind};
 use super::schema::Schema;
@@ -117,7 +117,7 @@ fn read_fields(
     causes: &mut Vec<Cause>,
 ) {
     if value.is_null() {
-        return;
+        *value = Map::new().into();
     }
     let Value::Object(fields) = value else {
         causes.push(Cause::invalid(path, value.clone(), "must be an object"));
@@ -130,7 +130,8 @@ fn read_fields(
             return false;
         };
         read_field(value, *holds, &path, unknown, causes);
-        !value.is_null()
+        // What is empty is left out when metadata is written again.
+        !(value.is_null() || value == "" || value == &json!({}) || value == &json!([]))
     });
 }
 
@@ -158,8 +159,19 @@ fn read_field(value: &mut Value, holds: Holds, path: &str, unknown: &mut Vec<Str
             return;
         }
     };
+    match value {
+        Value::Array(items) if matches!(holds, Holds::Texts) => items.iter_mut().for_each(null_to_empty),
+        Value::Object(map) if matches!(holds, Holds::TextMap) => map.values_mut().for_each(null_to_empty),
+        _ => {}
+    }
     if !fits {
         causes.push(Cause::invalid(path, value.clone(), what));
+    }
+}
+
+fn null_to_empty(text: &mut Value) {
+    if text.is_null() {
+        *text = "".into();
     }
 }
 
@@ -229,7 +241,7 @@ fn check_embedded_object(fields: &Map<String, Value>, path: &str) -> Vec<Cause> 
                 causes.push(Cause::invalid(at, text.into(), format!("unexpected GroupVersion string: {text}")));
             }
             Some((_, Some(text))) if name == "kind" && !is_kind(text) => {
-                causes.push(Cause::invalid(at, text.into(), KIND_RULE));
+                causes.push(Cause::invalid(at, text.into(), format!("{KIND_RULE}{}", kind_wrong(text))));
             }
             Some(_) => {}
         }
@@ -329,23 +341,32 @@ static SUBDOMAIN: Pattern =
 static NAME: Pattern = LazyLock::new(|| Regex::new("^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$").ok());
 
 const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const NAME_RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
-const KIND_RULE: &str = "may have mixed case, but should otherwise match: a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const KIND_RULE: &str = "may have mixed case, but should otherwise match: ";
+const DNS_1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 
 fn fits(pattern: &Pattern, text: &str) -> bool {
     pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
 }
 
 fn is_kind(kind: &str) -> bool {
+    kind_wrong(kind).is_empty()
+}
+
+fn kind_wrong(kind: &str) -> String {
     let kind = kind.to_lowercase();
-    kind.len() <= 63 && kind.starts_with(|first: char| first.is_ascii_lowercase()) && fits(&LABEL, &kind)
+    let too_long = (kind.len() > 63).then_some("must be no more than 63 characters");
+    let is_written_so = kind.starts_with(|first: char| first.is_ascii_lowercase()) && fits(&LABEL, &kind);
+    let wrong: Vec<&str> = too_long.into_iter().chain((!is_written_so).then_some(DNS_1035_RULE)).collect();
+    wrong.join(",")
 }
 
 fn subdomain(name: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if name.len() > 253 {
-        wrong.push("must be no more than 253 bytes".to_owned());
+        wrong.push("must be no more than 253 characters".to_owned());
     }
     if !fits(&SUBDOMAIN, name) {
         wrong.push(SUBDOMAIN_RULE.to_owned());
@@ -384,8 +405,6 @@ fn qualified_name(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -4,14 +4,17 @@
 //! Nothing is guessed: what cannot be told the way the server would tell it is *unpredictable*, neither accepted nor refused.
 
 mod cause;
+mod cel_value;
 mod fill;
 mod format;
 mod list_type;
 mod metadata;
 mod number;
 mod pattern;
+mod rules;
 mod schema;
 mod structure;
+mod trusted;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -245,10 +248,7 @@ impl Definition {
             return checked;
         };
         let causes = self.causes(version, &mut checked, old);
-        if !causes.is_empty() {
-            // The server refuses it in any case; what the rest would be does not matter.
-            checked.unpredictable.clear();
-        }
+        fill::as_written(&mut checked.defaulted);
         let shown = reference(&checked.defaulted);
         checked.findings = causes.into_iter().map(|cause| finding(&shown, &cause)).collect();
         if self.converts_by_webhook && !version.is_storage {
@@ -297,6 +297,13 @@ impl Definition {
         if old.is_none_or(|old| list_type::duplicates(schema, old, "").is_empty()) {
             causes.extend(list_type::duplicates(schema, object, ""));
         }
+        if !causes.iter().any(|cause| cause.kind.hinders_rules()) {
+            let said = rules::ask(schema, object, old);
+            causes.extend(said.causes);
+            checked.unpredictable.extend(said.unpredictable);
+        }
+        checked.unpredictable.sort();
+        checked.unpredictable.dedup();
         causes
     }
 }
@@ -306,14 +313,20 @@ impl Definition {
 /// Source: `k8s.io/apiextensions-apiserver/pkg/registry/customresource` `ValidateScaleSpec`.
 fn replicas(object: &Value, path: &str) -> Option<Cause> {
     let mut value = object;
+    let mut walked = String::new();
     for name in path.trim_start_matches('.').split('.') {
+        walked = format!("{walked}.{name}");
+        if value.is_null() {
+            return None;
+        }
         if !value.is_object() {
-            return Some(Cause::invalid(path, 0.into(), format!("accessor error: {value} is no object")));
+            let what = format!("{walked} accessor error: {}, expected map[string]interface{{}}", cause::go_typed(value));
+            return Some(Cause::invalid(path, 0.into(), what));
         }
         value = value.get(name)?;
     }
     let what = match value.as_i64() {
-        None => format!("accessor error: {value} is no integer"),
+        None => format!("{walked} accessor error: {}, expected int64", cause::go_typed(value)),
         Some(..0) => "should be a non-negative integer".to_owned(),
         Some(count) if count > i64::from(i32::MAX) => format!("should be less than or equal to {}", i32::MAX),
         Some(_) => return None,

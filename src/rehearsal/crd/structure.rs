@@ -139,10 +139,7 @@ impl Structure {
     }
 
     fn cannot_tell(&mut self, at: &Place<'_>, because: &str) {
-        let told = format!("{}: {because}", at.field());
-        if !self.unpredictable.contains(&told) {
-            self.unpredictable.push(told);
-        }
+        self.unpredictable.push(format!("{}: {because}", at.field()));
     }
 
     fn list(&mut self, at: &Place<'_>, items: &[Value], old: Option<&Value>) -> Outcome {
@@ -197,9 +194,16 @@ impl Structure {
         outcome
     }
 
+    /// What an alternative says is worth nothing if a part of it cannot be told.
+    fn if_told(&mut self, check: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        let untold = self.unpredictable.len();
+        let outcome = check(self);
+        if self.unpredictable.len() == untold { outcome } else { Outcome::default() }
+    }
+
     fn junctors(&mut self, at: &Place<'_>, value: &Value, old: Option<&Value>) -> Outcome {
-        let mut outcome = self.any_of(at, value, old);
-        outcome.merge(self.one_of(at, value, old));
+        let mut outcome = self.if_told(|this| this.any_of(at, value, old));
+        outcome.merge(self.if_told(|this| this.one_of(at, value, old)));
         let mut holding = 0;
         for schema in &at.schema.all_of {
             let result = self.node(schema, value, at.path, old);
@@ -210,11 +214,11 @@ impl Structure {
             let none = if holding == 0 { ". None validated" } else { "" };
             outcome.add(whole(format!("\"{}\" must validate all the schemas (allOf){none}", at.path)));
         }
-        if let Some(schema) = at.schema.not.as_deref()
-            && self.node(schema, value, at.path, old).is_valid()
-        {
-            outcome.add(whole(format!("\"{}\" must not validate the schema (not)", at.path)));
-        }
+        outcome.merge(self.if_told(|this| {
+            let holds = at.schema.not.as_deref().is_some_and(|schema| this.node(schema, value, at.path, old).is_valid());
+            let refused = holds.then(|| whole(format!("\"{}\" must not validate the schema (not)", at.path)));
+            refused.map_or_else(Outcome::default, Outcome::from)
+        }));
         outcome.matched += 1;
         outcome
     }

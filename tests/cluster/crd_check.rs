@@ -1,0 +1,355 @@
+//! Custom resources, checked by us and by a real server: both must say the same of every one, in fields and words.
+//!
+//! The definitions and objects are in `tests/fixtures/rehearsal/crds`; each object is sent whole and with every defect that
+//! [`defects`] can make. With `CSGHUB_RECORD_CRD_VERDICTS` set, a sample of the server's verdicts is written beside them, for the
+//! test that replays them without a cluster.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use helm_csghub::domain::manifest;
+use helm_csghub::rehearsal::crd::{Checked, Definition};
+use serde_json::{Value, json};
+
+use crate::support::Bed;
+
+/// A definition and valid objects of it.
+struct Fixture {
+    name: String,
+    crd: Value,
+    seeds: Vec<Value>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rehearsal/crds")
+}
+
+fn fixtures() -> Vec<Fixture> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder()).expect("fixtures").map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a fixture is UTF-8");
+        let mut objects: Vec<Value> = manifest::parse(&text).expect("YAML").into_iter().map(|object| object.into_value()).collect();
+        let crd = objects.remove(0);
+        Fixture { name: path.file_stem().expect("a name").to_string_lossy().into_owned(), crd, seeds: objects }
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// One change to an object: a value at a JSON pointer, or its removal.
+#[derive(Clone)]
+struct Defect {
+    at: String,
+    put: Option<Value>,
+}
+
+impl Defect {
+    fn apply(&self, object: &mut Value) {
+        let (parent, last) = self.at.rsplit_once('/').expect("a pointer");
+        let key = last.replace("~1", "/").replace("~0", "~");
+        match object.pointer_mut(parent) {
+            Some(Value::Object(fields)) => match &self.put {
+                Some(value) => drop(fields.insert(key, value.clone())),
+                None => drop(fields.shift_remove(&key)),
+            },
+            Some(Value::Array(items)) => {
+                let index: usize = key.parse().expect("an index");
+                match &self.put {
+                    Some(value) if index < items.len() => items[index] = value.clone(),
+                    Some(value) => items.push(value.clone()),
+                    None if index < items.len() => drop(items.remove(index)),
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        json!({"at": self.at, "put": self.put, "drop": self.put.is_none()})
+    }
+}
+
+/// Every defect that is tried on an object: each value of it is removed, and replaced by others of every type.
+fn defects(object: &Value) -> Vec<Defect> {
+    let others = [
+        json!(null), json!(true), json!(0), json!(-1), json!(7), json!(101), json!(2.5), json!(3.0), json!(0.3), json!(1e30),
+        json!(4_294_967_296_i64), json!(""), json!("a"), json!("abc"), json!("abcdefghijklmnopqrstuvwxyz0123456789"), json!("日本"),
+        json!("kube-x"), json!("10"), json!("Ab/c d"), json!("2023-02-30T25:00:00Z"), json!([]), json!(["a"]), json!(["a", "a"]),
+        json!([1, 1]), json!([null]), json!({}), json!({"a": "b"}), json!({"unknown": {"deep": [1]}}),
+    ];
+    let mut defects = Vec::new();
+    let mut places = vec![("/spec".to_owned(), object["spec"].clone()), ("/status".to_owned(), object["status"].clone())];
+    while let Some((at, value)) = places.pop() {
+        let mut put = |at: &str, value: Value| defects.push(Defect { at: at.to_owned(), put: Some(value) });
+        others.iter().for_each(|other| put(&at, other.clone()));
+        match &value {
+            Value::Object(fields) => {
+                put(&format!("{at}/unknown"), json!({"a": [1]}));
+                for (name, value) in fields {
+                    let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+                    defects.push(Defect { at: at.clone(), put: None });
+                    places.push((at, value.clone()));
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    put(&format!("{at}/{}", items.len()), item.clone());
+                    places.push((format!("{at}/{index}"), item.clone()));
+                }
+                defects.push(Defect { at: format!("{at}/0"), put: None });
+            }
+            Value::String(text) => {
+                for other in [format!("{text}!"), format!("{text}\n"), format!("1{text}"), text.to_uppercase(), text.repeat(9)] {
+                    put(&at, other.into());
+                }
+                put(&at, text.chars().skip(1).collect::<String>().into());
+            }
+            Value::Number(number) => {
+                if let Some(number) = number.as_i64() {
+                    [number - 1, number + 1, number * 10, -number].into_iter().for_each(|other| put(&at, other.into()));
+                }
+                let number = number.as_f64().expect("a number");
+                [number + 0.5, number / 3.0, -number].into_iter().for_each(|other| put(&at, other.into()));
+            }
+            _ => {}
+        }
+    }
+    let metadata = [
+        ("name", json!("Not A Name")), ("name", json!("a".repeat(254))), ("name", json!("")), ("name", json!(1)),
+        ("labels", json!({"a b": "c"})), ("labels", json!({"a": "b c", "x/y/z": "", "/z": "", "Q.x/y": "é"})), ("labels", json!({"a": 1})),
+        ("labels", json!(["a"])), ("labels", json!({"a": null})), ("annotations", json!({"-a": "b c"})), ("annotations", json!({"A/B": "b c"})),
+        ("annotations", json!({"a": {}})), ("unknown", json!(1)), ("finalizers", json!(["a b"])), ("finalizers", json!("a")),
+        ("ownerReferences", json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "a"}])), ("generation", json!("1")),
+        ("ownerReferences", json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1", "unknown": 1}])),
+        ("creationTimestamp", json!("yesterday")), ("generateName", json!("A-")), ("generateName", json!("a-")),
+    ];
+    defects.extend(metadata.map(|(name, value)| Defect { at: format!("/metadata/{name}"), put: Some(value) }));
+    defects
+}
+
+/// The server, through `kubectl proxy`: a plain HTTP port.
+struct Server {
+    proxy: Child,
+    address: String,
+}
+
+impl Server {
+    fn open(bed: &Bed) -> Self {
+        let mut proxy = Command::new(&bed.kubectl)
+            .env("KUBECONFIG", &bed.kubeconfig)
+            .args(["proxy", "--port=0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("kubectl starts");
+        let mut said = String::new();
+        BufReader::new(proxy.stdout.take().expect("piped")).read_line(&mut said).expect("kubectl says where it serves");
+        let address = said.trim().rsplit(' ').next().expect("an address").to_owned();
+        Self { proxy, address }
+    }
+
+    fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(&self.address).expect("the proxy listens");
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\n");
+        stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()).expect("the proxy reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("HTTP");
+        let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.proxy.kill();
+        let _ = self.proxy.wait();
+    }
+}
+
+/// What the server says of one object.
+struct Verdict {
+    status: u16,
+    /// Field and words, where it names fields.
+    causes: BTreeSet<(String, String)>,
+    /// Unknown fields, in answer to strict field validation.
+    unknown: BTreeSet<String>,
+    /// As it would be stored.
+    stored: Value,
+}
+
+impl Verdict {
+    fn ask(server: &Server, method: &str, path: &str, object: &Value) -> Self {
+        let (status, answer) = server.send(method, &format!("{path}?dryRun=All&fieldValidation=Ignore"), object);
+        let causes = answer["details"]["causes"].as_array().into_iter().flatten();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let causes = causes
+            .map(|cause| (text(&cause["field"]), text(&cause["message"])))
+            .filter(|(_, message)| !message.contains("some validation rules were not checked"))
+            .collect();
+        let (_, strict) = server.send(method, &format!("{path}?dryRun=All&fieldValidation=Strict"), object);
+        let message = text(&strict["message"]);
+        let unknown = message.contains("strict decoding error").then(|| message.split("unknown field \"").skip(1)).into_iter().flatten();
+        let unknown = unknown.filter_map(|rest| rest.split('"').next()).map(ToOwned::to_owned).collect();
+        Self { status, causes, unknown, stored: answer }
+    }
+
+    fn is_accepted(&self) -> bool {
+        self.status < 300
+    }
+
+    /// Says how we differ, if we do. What we call unpredictable is no difference.
+    fn difference(&self, checked: &Checked) -> Option<String> {
+        let accepts = checked.findings.is_empty();
+        let unknown: BTreeSet<String> = checked.unknown_fields.iter().cloned().collect();
+        // An object that cannot be read at all is not asked for its unknown fields.
+        if self.status != 400 && unknown != self.unknown {
+            return Some(format!("unknown fields: ours {unknown:?}, the server's {:?}", self.unknown));
+        }
+        if !checked.unpredictable.is_empty() {
+            let holds = accepts || !self.is_accepted() && (self.status == 400 || told(checked).is_subset(&self.causes));
+            return (!holds).then(|| format!("refused: ours {:?}, the server's {}: {:?}", told(checked), self.status, self.causes));
+        }
+        if accepts != self.is_accepted() {
+            return Some(format!("ours: {:?}, the server's {}: {:?}", told(checked), self.status, self.causes));
+        }
+        if self.status == 422 && told(checked) != self.causes {
+            return Some(format!("causes: ours {:?}, the server's {:?}", told(checked), self.causes));
+        }
+        let differs = |part: &str| self.stored.get(part) != checked.defaulted.get(part);
+        if self.is_accepted() && (differs("spec") || differs("status")) {
+            return Some(format!("stored: ours {}, the server's {}", checked.defaulted["spec"], self.stored["spec"]));
+        }
+        None
+    }
+}
+
+fn told(checked: &Checked) -> BTreeSet<(String, String)> {
+    let field = |finding: &helm_csghub::domain::rehearsed::Finding| {
+        finding.fields.first().map_or_else(|| "<nil>".to_owned(), |field| field.path.clone())
+    };
+    checked.findings.iter().map(|finding| (field(finding), finding.cause.clone())).collect()
+}
+
+fn text_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Installs a definition and waits until the server answers for it.
+fn install(bed: &Bed, crd: &Value) {
+    bed.apply(crd);
+    let name = format!("crd/{}", text_at(crd, "/metadata/name"));
+    bed.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name]);
+    std::thread::sleep(std::time::Duration::from_secs(1)); // Discovery follows a moment later.
+}
+
+fn collection(crd: &Value, seed: &Value, namespace: &str) -> String {
+    let place = if text_at(crd, "/spec/scope") == "Namespaced" { format!("/namespaces/{namespace}") } else { String::new() };
+    format!("/apis/{}{place}/{}", text_at(seed, "/apiVersion"), text_at(crd, "/spec/names/plural"))
+}
+
+#[derive(Default)]
+struct Count {
+    accepted: usize,
+    refused: usize,
+    unpredictable: usize,
+    disagreements: Vec<String>,
+}
+
+impl Count {
+    fn add(&mut self, what: &str, verdict: &Verdict, checked: &Checked) {
+        if !checked.unpredictable.is_empty() {
+            self.unpredictable += 1;
+        } else if verdict.is_accepted() {
+            self.accepted += 1;
+        } else {
+            self.refused += 1;
+        }
+        if let Some(difference) = verdict.difference(checked) {
+            self.disagreements.push(format!("{what}: {difference}"));
+        }
+    }
+
+    fn end(self, what: &str) {
+        let Self { accepted, refused, unpredictable, disagreements } = self;
+        println!("{what}: {accepted} accepted, {refused} refused, {unpredictable} unpredictable, {} disagreements", disagreements.len());
+        let mut shown = String::new();
+        for line in disagreements.iter().take(env::var("CSGHUB_SHOW").map_or(20, |count| count.parse().expect("a number"))) {
+            writeln!(shown, "{line}").expect("memory");
+        }
+        assert!(disagreements.is_empty(), "{} disagreements:\n{shown}", disagreements.len());
+    }
+}
+
+#[test]
+fn the_server_and_we_say_the_same_of_every_new_object() {
+    let Some(bed) = Bed::open() else { return };
+    let namespace = bed.namespace("crd-check");
+    let server = Server::open(&bed);
+    let records = env::var_os("CSGHUB_RECORD_CRD_VERDICTS").is_some();
+    let mut count = Count::default();
+    for Fixture { name, crd, seeds } in fixtures() {
+        install(&bed, &crd);
+        let definition = Definition::read(&crd).expect("a definition");
+        let mut recorded = String::new();
+        for (at, seed) in seeds.iter().enumerate() {
+            let path = collection(&crd, seed, &namespace.name);
+            let cases = defects(seed);
+            let step = cases.len().div_ceil(60 / seeds.len());
+            for (number, defect) in std::iter::once(None).chain(cases.into_iter().map(Some)).enumerate() {
+                let mut object = seed.clone();
+                defect.iter().for_each(|defect| defect.apply(&mut object));
+                let verdict = Verdict::ask(&server, "POST", &path, &object);
+                let checked = definition.check(&object, None);
+                let shown = defect.as_ref().map_or(Value::Null, Defect::as_json);
+                count.add(&format!("{name} {at} {shown}"), &verdict, &checked);
+                if number % step == 0 {
+                    let stored = verdict.is_accepted().then(|| json!({"spec": verdict.stored["spec"]}));
+                    let line = json!({"seed": at, "defect": shown, "status": verdict.status, "causes": verdict.causes,
+                        "unknown": verdict.unknown, "stored": stored});
+                    writeln!(recorded, "{line}").expect("memory");
+                }
+            }
+        }
+        if records {
+            fs::write(folder().join(format!("{name}.verdicts.jsonl")), recorded).expect("the folder is ours");
+        }
+    }
+    count.end("created");
+}
+
+#[test]
+fn the_server_and_we_say_the_same_of_every_changed_object() {
+    let Some(bed) = Bed::open() else { return };
+    let namespace = bed.namespace("crd-check");
+    let server = Server::open(&bed);
+    let mut count = Count::default();
+    for Fixture { name, crd, seeds } in fixtures() {
+        install(&bed, &crd);
+        let definition = Definition::read(&crd).expect("a definition");
+        for (at, seed) in seeds.iter().enumerate() {
+            let path = collection(&crd, seed, &namespace.name);
+            let (status, old) = server.send("POST", &path, seed);
+            assert_eq!(status, 201, "{old}");
+            let path = format!("{path}/{}", text_at(seed, "/metadata/name"));
+            for defect in defects(seed).into_iter().filter(|defect| defect.at.starts_with("/spec")) {
+                let mut object = old.clone();
+                defect.apply(&mut object);
+                let verdict = Verdict::ask(&server, "PUT", &path, &object);
+                let checked = definition.check(&object, Some(&old));
+                count.add(&format!("{name} {at} {}", defect.as_json()), &verdict, &checked);
+            }
+            server.send("DELETE", &path, &json!({}));
+        }
+    }
+    count.end("changed");
+}
