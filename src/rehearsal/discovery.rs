@@ -80,8 +80,8 @@ fn list_in<'a>(page: &'a mut Value, field: &str) -> Option<&'a mut Vec<Value>> {
 
 /// Puts a version before the first that the server prefers less.
 fn insert_version(versions: &mut Vec<Value>, name: &str, version: Value) {
-    let other = |version: &Value| version.get("version").and_then(Value::as_str).map(priority);
-    let place = versions.iter().position(|version| other(version) > Some(priority(name))).unwrap_or(versions.len());
+    let is_after = |version: &Value| version.get("version").and_then(Value::as_str).map(priority) > Some(priority(name));
+    let place = versions.iter().position(is_after).unwrap_or(versions.len());
     versions.insert(place, version);
 }
 

@@ -43,8 +43,13 @@ impl Rehearsal {
         if is_for_the_command(&write, status, &body) {
             return Next::Answer(answer);
         }
-        let object = object_of(&write, &desired);
+        if let Some(lookup) = self.refusal_lookup(&write) {
+            return write.explain(lookup, answer);
+        }
         let base = write.base.clone().unwrap_or(Base::Absent);
+        let patched = base.now().filter(|_| write.act == Act::Patch).and_then(|now| self.apply_patch(&write, now));
+        let desired = patched.unwrap_or(desired);
+        let object = object_of(&write, &desired);
         let refused = RefusedWrite {
             object: &object,
             act: write.act,
@@ -76,7 +81,7 @@ impl Rehearsal {
                     let options = write.body.clone();
                     write.dispatch(Act::Delete, options)
                 }
-                _ => self.accept_deletion(&write, success()),
+                _ => self.accept_deletion(&write, message::success()),
             };
         }
         let desired = match write.act {
@@ -167,7 +172,7 @@ impl Rehearsal {
         }
         if write.act == Act::Delete {
             self.overlay.remove(key, last, base.real());
-            return Next::Answer(message::json_response(StatusCode::OK, &success()));
+            return Next::Answer(message::json_response(StatusCode::OK, &message::success()));
         }
         self.keep(&key, object, &base, StatusCode::OK)
     }
@@ -322,10 +327,6 @@ fn merged(now: Option<&Value>, applied: &Value) -> Value {
     let mut merged = now.clone();
     json_patch::merge(&mut merged, applied);
     merged
-}
-
-fn success() -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
 }
 
 /// The refusal of a write that a dry run lets pass.

@@ -146,8 +146,14 @@ impl Rehearsal {
     fn schema_lookup(&self, write: &Write) -> Option<Lookup> {
         let api_version = write.target.resource.api_version();
         let is_local = write.is_strategic() && matches!(write.base, Some(Base::Written { now: Some(_), .. }));
-        // A refused patch is applied here too, to show what it would have made: that is known only later, and then asked.
         (is_local && !self.known.schemas.contains_key(&api_version)).then_some(Lookup::Schema { api_version })
+    }
+
+    /// Returns what a refused patch needs to be applied here, so that what it would have made can be told.
+    pub(super) fn refusal_lookup(&self, write: &Write) -> Option<Lookup> {
+        let api_version = write.target.resource.api_version();
+        let is_unknown = write.is_strategic() && !self.known.schemas.contains_key(&api_version);
+        is_unknown.then_some(Lookup::Schema { api_version })
     }
 
     fn custom_objects_lookup(&self, write: &Write) -> Option<Lookup> {

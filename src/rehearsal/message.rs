@@ -1,7 +1,7 @@
 //! What goes in and out of the core.
 
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::call::Target;
 use super::read::ReadThen;
@@ -65,6 +65,11 @@ pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Returns what a server answers where there is nothing else to say.
+pub(super) fn success() -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
 }
 
 /// Returns the content type with its parameters; empty if there is none.

@@ -109,6 +109,8 @@ pub(super) enum WriteThen {
     Know(Lookup, Write),
     /// It is the verdict.
     Judge(Write),
+    /// It is what explains a refusal that came before.
+    Explain(Lookup, Write, Response),
 }
 
 impl Rehearsal {
@@ -132,6 +134,10 @@ impl Rehearsal {
                 self.advance(write)
             }
             WriteThen::Judge(write) => self.judge(write, answer),
+            WriteThen::Explain(lookup, mut write, refusal) => {
+                self.learn(lookup, &mut write, &answer);
+                self.judge(write, refusal)
+            }
         }
     }
 
@@ -178,7 +184,7 @@ impl Rehearsal {
         self.disguise(&mut write, counterpart);
         match (write.act, counterpart) {
             (Act::Delete, Counterpart::Nothing | Counterpart::Another) if base.now().is_some() => {
-                let answer = message::json_response(StatusCode::OK, &json!({}));
+                let answer = message::json_response(StatusCode::OK, &message::success());
                 self.judge(write, answer)
             }
             (Act::Patch, _) if matches!(base, Base::Written { .. }) => self.send_patched(write, &base, counterpart),
@@ -360,6 +366,12 @@ impl Write {
             disguise: Disguise::default(),
             is_stand_in_free: None,
         })
+    }
+
+    /// Asks what explains a refusal, before it is judged.
+    pub(super) fn explain(self, lookup: Lookup, refusal: Response) -> Next {
+        let request = lookup.request(&self);
+        Next::Ask(request, Continuation::write(WriteThen::Explain(lookup, self, refusal)))
     }
 
     /// Tells whether it is a strategic merge patch, which needs the schema of its kind.
