@@ -4,12 +4,18 @@
 //! `edge::proxy` carries what is said here to and fro: it gives a request to [`Rehearsal::receive`], does what the returned
 //! [`Next`] says, and gives the server's answer to [`Rehearsal::resume`] where that was asked for.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod allocator;
 mod call;
 #[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod deletion;
 mod message;
 #[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod quota;
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod refusal;
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod ruling;
 
 pub use call::Denied;
 pub use message::{Continuation, Next, Request, Response, Watch};

@@ -9,6 +9,8 @@ mod invalid;
 
 use serde_json::Value;
 
+pub(super) use admission::{exceeded, remedy_for_quota};
+
 use crate::domain::helm_error::{between, one_line, quoted};
 use crate::domain::object::ObjectRef;
 use crate::domain::ownership;
@@ -72,6 +74,12 @@ pub(super) fn classify(write: &RefusedWrite<'_>) -> Refusal {
     {
         let because = format!("admission webhook `{webhook}` takes no dry runs: what it would say is not known");
         return Refusal::Unpredictable { because };
+    }
+    // A dry run asks any of the ranges for an address, one that is being deleted too; a real write asks those that are ready.
+    if write.code == 422 && message.ends_with("allocator not ready") {
+        let because = "one of the cluster's ranges of clusterIPs is not ready (`kubectl get servicecidrs`), and a dry run \
+                       asks that one too";
+        return Refusal::Unpredictable { because: because.to_owned() };
     }
     // Webhooks and policies choose the code of their refusals: 422, 409, 429, ...
     if let Some(findings) = admission::by_webhook_or_policy(&scene) {
