@@ -14,7 +14,6 @@ mod message;
 mod quota;
 #[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod refusal;
-#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod ruling;
 
 pub use call::Denied;
