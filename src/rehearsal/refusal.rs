@@ -59,6 +59,12 @@ pub(super) fn classify(write: &RefusedWrite<'_>) -> Refusal {
         let because = format!("admission webhook `{webhook}` takes no dry runs: what it would say is not known");
         return Refusal::Unpredictable { because };
     }
+    // A dry run asks any of the ranges for an address, one that is being deleted too; a real write asks those that are ready.
+    if write.code == 422 && message.ends_with("allocator not ready") {
+        let because = "one of the cluster's ranges of clusterIPs is not ready (`kubectl get servicecidrs`), and a dry run \
+                       asks that one too";
+        return Refusal::Unpredictable { because: because.to_owned() };
+    }
     // Webhooks and policies choose the code of their refusals: 422, 409, 429, ...
     if let Some(findings) = admission::by_webhook_or_policy(&scene) {
         return Refusal::Findings(findings);

@@ -119,7 +119,8 @@ pub(in crate::rehearsal) fn exceeded(quota: &str, requested: &str, used: &str, h
             Some(format!("{name}: {requested} more, {used} of {hard} used"))
         })
         .collect();
-    format!("quota `{quota}` is exceeded: {}", parts.join("; "))
+    let told = if parts.is_empty() { requested.to_owned() } else { parts.join("; ") };
+    format!("quota `{quota}` is exceeded: {told}")
 }
 
 /// Returns what helps against a quota that is exceeded.

@@ -265,6 +265,13 @@ fn of_message(scene: &Scene<'_>) -> Vec<Finding> {
                 .about(scene.fields.at("spec.healthCheckNodePort")),
         ];
     }
+    // Source: `pkg/registry/core/service/storage/alloc.go`, on an update.
+    if let Some(port) = message.strip_prefix("duplicate nodePort: ") {
+        let port = port.trim_matches(['{', '}']);
+        return vec![
+            taken(scene, &format!("node port {port} is asked for twice")).about(scene.fields.at("spec.ports")),
+        ];
+    }
     if let Some(rest) = message.strip_prefix("Internal error occurred: ")
         && rest.starts_with("failed to allocate")
     {

@@ -188,6 +188,7 @@ const MEANT: [(&str, &[&str]); 13] = [
         "allocator",
         &[
             "cluster-ip-range",
+            "cluster-ip-range-dry-run",
             "cluster-ip-taken",
             "health-check-node-port-range",
             "health-check-node-port-taken",
@@ -195,13 +196,14 @@ const MEANT: [(&str, &[&str]); 13] = [
             "node-port-range",
             "node-port-taken",
             "node-port-twice",
+            "node-port-twice-update",
         ],
     ),
     (
         "release record too large",
         &["release-configmap-too-long", "release-request-too-large", "release-secret-too-long"],
     ),
-    ("unpredictable", &["rights-binding-missing-role", "webhook-no-dry-run"]),
+    ("unpredictable", &["cluster-ip-allocator-not-ready", "rights-binding-missing-role", "webhook-no-dry-run"]),
     (
         "passing",
         &[
