@@ -61,14 +61,22 @@ impl Account {
     }
 
     /// Returns the whole: each object compared with how it was before the first write.
-    pub(super) fn close(self, mode: Mode, overlay: &Overlay, denied: Vec<String>) -> Rehearsed {
+    pub(super) fn close(self, mode: Mode, overlay: &Overlay) -> Rehearsed {
         let mut written: Vec<(Key, Written)> = self.objects.into_iter().collect();
         written.sort_by_key(|(_, written)| written.place);
         let objects = written.into_iter().map(|(key, written)| outcome(overlay.get(&key), written)).collect();
         let mut findings = self.findings;
         // Stable: within a class in the order in which Helm met them.
         findings.sort_by_key(|finding| Class::ALL.iter().position(|class| *class == finding.class));
-        Rehearsed { format: REHEARSED_FORMAT, mode, objects, findings, denied, end: CommandEnd::default() }
+        Rehearsed {
+            format: REHEARSED_FORMAT,
+            mode,
+            objects,
+            findings,
+            denied: Vec::new(),
+            notes: Vec::new(),
+            end: CommandEnd::default(),
+        }
     }
 }
 

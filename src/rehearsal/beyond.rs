@@ -1,33 +1,110 @@
 //! What a dry run leaves out: ports and addresses that a second object would get too (T8), quotas that many writes exceed
-//! together (T9).
+//! together (T9). And the reverse: what the server refuses although the same command gave it back before.
 
 use serde_json::Value;
 
 use super::Rehearsal;
+use super::allocator::{self, Ports};
 use super::overlay::Key;
-use super::write::Base;
+use super::quota::{Change, Ledger};
+use super::ruling::Ruling;
+use super::write::{Base, Write};
 use crate::domain::object::ObjectRef;
-use crate::domain::rehearsed::Finding;
+use crate::domain::rehearsed::{Class, Finding};
 
-/// What the check of a Service's ports and addresses says.
-#[derive(Debug, Default)]
-pub(super) struct PortCheck {
-    /// What the server would refuse.
-    pub(super) findings: Vec<Finding>,
-    /// Why it cannot be told, where it cannot.
-    pub(super) unpredictable: Option<String>,
-}
 impl Rehearsal {
-    pub(super) fn check_ports(&self, _key: &Key, _named: &ObjectRef, _service: &Value) -> PortCheck {
-        PortCheck::default()
+    /// Returns whether a write that the server accepts would be accepted in the run, after all that comes before it.
+    pub(super) fn rule(&mut self, write: &Write, key: &Key, named: &ObjectRef, base: &Base, after: &Value) -> Ruling {
+        let asked = if base.real().is_some() { after } else { &write.body };
+        let ports = self.rule_on_ports(key, named, asked, base.now());
+        if is_service(key) && ports == Ruling::Fits {
+            self.asked_services.insert(key.clone(), asked.clone());
+        }
+        match (ports, self.rule_on_quota(key, named, base.now(), Some(after))) {
+            (Ruling::Findings(mut found), Ruling::Findings(more)) => {
+                found.extend(more);
+                Ruling::Findings(found)
+            }
+            (Ruling::Findings(found), _) | (_, Ruling::Findings(found)) => Ruling::Findings(found),
+            (Ruling::Unpredictable { because }, _) | (_, Ruling::Unpredictable { because }) => {
+                Ruling::Unpredictable { because }
+            }
+            (Ruling::Fits, Ruling::Fits) => Ruling::Fits,
+        }
     }
-    pub(super) fn check_quota(
+
+    /// Returns why a refusal of ports or quota says nothing: the server still counts what the same command gave back. Nothing
+    /// if the refusal stands.
+    pub(super) fn overrule(
         &mut self,
-        _key: &Key,
-        _named: &ObjectRef,
-        _base: &Base,
-        _object: &Value,
-    ) -> Vec<Finding> {
-        Vec::new()
+        key: &Key,
+        named: &ObjectRef,
+        base: &Base,
+        desired: &Value,
+        findings: &[Finding],
+    ) -> Option<String> {
+        let is_all = |class: Class| findings.iter().all(|finding| finding.class == class);
+        let ruling = if is_service(key) && is_all(Class::Allocator) {
+            self.rule_on_ports(key, named, desired, base.now())
+        } else if is_all(Class::Quota) && self.ledgers.contains_key(&key.namespace) {
+            self.rule_on_quota(key, named, base.now(), Some(desired))
+        } else {
+            return None;
+        };
+        match ruling {
+            Ruling::Findings(_) => None,
+            Ruling::Fits => Some(
+                "what it needs is given back by the same command before; the rest of it could not be tried".to_owned(),
+            ),
+            Ruling::Unpredictable { because } => Some(because),
+        }
     }
+
+    /// Notes that an object is deleted: what it used comes back.
+    pub(super) fn give_back(&mut self, key: &Key, named: &ObjectRef, before: Option<&Value>) {
+        // Nothing is refused for using less.
+        let _ = self.rule_on_quota(key, named, before, None);
+        self.asked_services.remove(key);
+    }
+
+    /// Keeps the quotas of a namespace; none if they could not be read.
+    pub(super) fn open_ledger(&mut self, namespace: &str, quotas: Option<&[Value]>) {
+        match quotas {
+            Some(quotas) => drop(self.ledgers.insert(namespace.to_owned(), Ledger::new(quotas))),
+            None => self.notes.push(format!(
+                "the quotas of namespace {namespace} could not be read: whether all writes together exceed one is not known"
+            )),
+        }
+    }
+
+    fn rule_on_ports(&self, key: &Key, named: &ObjectRef, asked: &Value, live: Option<&Value>) -> Ruling {
+        if !is_service(key) {
+            return Ruling::Fits;
+        }
+        let Some(real) = self.known.services.as_ref().and_then(Option::as_ref) else {
+            return Ruling::Unpredictable {
+                because: "the Services of the cluster could not be read: its ports may be taken".to_owned(),
+            };
+        };
+        let is_kept = |service: &&Value| {
+            let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let other = Key { namespace: text("/metadata/namespace"), name: text("/metadata/name"), ..key.clone() };
+            let is_deleted = self.overlay.get(&other).is_some_and(|entry| entry.object().is_none());
+            other != *key && (self.overlay.get(&other).is_none() || is_deleted && allocator::keeps_ports(service))
+        };
+        let real: Vec<Value> = real.iter().filter(is_kept).cloned().collect();
+        let ours: Vec<Value> =
+            self.asked_services.iter().filter(|(other, _)| *other != key).map(|(_, service)| service.clone()).collect();
+        let cidrs = self.known.service_cidrs.as_ref().and_then(Option::as_deref).unwrap_or_default();
+        Ports::new(&real, &ours, cidrs).judge(named, asked, live)
+    }
+
+    fn rule_on_quota(&mut self, key: &Key, named: &ObjectRef, before: Option<&Value>, after: Option<&Value>) -> Ruling {
+        let Some(ledger) = self.ledgers.get_mut(&key.namespace) else { return Ruling::Fits };
+        ledger.enter(&Change { object: named, plural: &key.plural, before, after })
+    }
+}
+
+fn is_service(key: &Key) -> bool {
+    key.group.is_empty() && key.plural == "services"
 }

@@ -9,6 +9,7 @@ use super::message::{self, Next, Response};
 use super::overlay::Key;
 use super::ready;
 use super::refusal::{self, Refusal, RefusedWrite};
+use super::ruling::Ruling;
 use super::write::{Act, Base, Write, is_passing};
 use super::{Rehearsal, deletion, diff, immutable, replica_set};
 use crate::domain::object::ObjectRef;
@@ -58,7 +59,13 @@ impl Rehearsal {
             live: base.now(),
             desired: Some(&desired),
         };
-        match refusal::classify(&refused) {
+        let refusal = refusal::classify(&refused);
+        if let (Some(key), Refusal::Findings(findings)) = (Key::of(&write.target), &refusal)
+            && let Some(because) = self.overrule(&key, &object, &base, &desired, findings)
+        {
+            return self.cannot_tell(write, &because);
+        }
+        match refusal {
             Refusal::Passing => Next::Answer(answer),
             Refusal::Unpredictable { because } => self.cannot_tell(write, &because),
             Refusal::Findings(findings) if write.disguise.is_elsewhere() && findings.iter().all(is_policy) => {
@@ -116,9 +123,12 @@ impl Rehearsal {
         if let Base::Written { now: Some(now), .. } = &base {
             refusing.extend(immutable_findings(&named, now, &object));
         }
-        let ports = self.check_ports(&key, &named, &object);
-        refusing.extend(ports.findings);
-        refusing.extend(self.check_quota(&key, &named, &base, &object));
+        let mut unpredictable = None;
+        match self.rule(&write, &key, &named, &base, &object) {
+            Ruling::Fits => {}
+            Ruling::Findings(findings) => refusing.extend(findings),
+            Ruling::Unpredictable { because } => unpredictable = Some(because),
+        }
         if !refusing.is_empty() {
             let answer = invalid(&refusing);
             return self.refuse(write, refusing, answer);
@@ -126,7 +136,7 @@ impl Rehearsal {
         if !is_record(&object) {
             let (findings, is_foreign) = self.look_at_owner(&write, &named, &base, &object);
             self.account.find(findings);
-            let verdict = match (is_foreign, ports.unpredictable) {
+            let verdict = match (is_foreign, unpredictable) {
                 (true, _) => Verdict::Refused,
                 (false, Some(because)) => Verdict::Unpredictable { because },
                 (false, None) => Verdict::Accepted,
@@ -234,6 +244,7 @@ impl Rehearsal {
             return Next::Answer(message::json_response(StatusCode::OK, &answer));
         };
         let last = base.now().cloned().unwrap_or_else(|| answer.clone());
+        self.give_back(&key, &object_of(write, &last), base.now());
         if !is_record(&last) {
             let named = object_of(write, &last);
             let release = self.settings.release.as_ref();

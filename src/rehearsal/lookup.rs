@@ -1,6 +1,6 @@
 //! What a write needs to know of the server before it is sent, beyond what passed by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 use serde_json::Value;
@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::Rehearsal;
 use super::call::{Resource, Target};
 use super::message::{Request, Response};
-use super::overlay::Key;
 use super::patch::Schema;
 use super::write::{Act, Base, Write};
 
@@ -34,7 +33,8 @@ pub(super) enum Lookup {
 /// Answers; an inner `None` is one that could not be had.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub(super) quotas: BTreeMap<String, Option<Vec<Value>>>,
+    /// Namespaces whose quotas were asked for.
+    quotas: BTreeSet<String>,
     pub(super) services: Option<Option<Vec<Value>>>,
     pub(super) service_cidrs: Option<Option<Vec<Value>>>,
     schemas: BTreeMap<String, Option<Value>>,
@@ -95,7 +95,10 @@ impl Rehearsal {
                 });
             }
             Lookup::StandIn { .. } => write.is_stand_in_free = Some(answer.status() == StatusCode::NOT_FOUND),
-            Lookup::Quotas { namespace } => drop(self.known.quotas.insert(namespace, items())),
+            Lookup::Quotas { namespace } => {
+                self.open_ledger(&namespace, items().as_deref());
+                self.known.quotas.insert(namespace);
+            }
             Lookup::Services => self.known.services = Some(items()),
             Lookup::ServiceCidrs => self.known.service_cidrs = Some(items()),
             Lookup::Schema { api_version } => drop(self.known.schemas.insert(api_version, body())),
@@ -126,7 +129,7 @@ impl Rehearsal {
     fn quota_lookup(&self, write: &Write) -> Option<Lookup> {
         let namespace = write.target.namespace.clone()?;
         let is_needed =
-            write.act != Act::Delete && !self.is_made_here(&namespace) && !self.known.quotas.contains_key(&namespace);
+            write.act != Act::Delete && !self.is_made_here(&namespace) && !self.known.quotas.contains(&namespace);
         is_needed.then_some(Lookup::Quotas { namespace })
     }
 
@@ -172,21 +175,5 @@ impl Rehearsal {
             plural: text("/spec/names/plural")?.to_owned(),
         };
         Some(Lookup::CustomObjects { definition: name.clone(), resource })
-    }
-
-    /// Returns the real Services that are still there, and those of the overlay, but for one.
-    pub(super) fn services_but(&self, own: &Key) -> Option<Vec<Value>> {
-        let real = self.known.services.as_ref()?.as_ref()?;
-        let key = |service: &Value| {
-            let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-            Key { namespace: text("/metadata/namespace"), name: text("/metadata/name"), ..own.clone() }
-        };
-        let kept = real.iter().filter(|service| {
-            let key = key(service);
-            key != *own && self.overlay.get(&key).is_none()
-        });
-        let ours =
-            self.overlay.present().filter(|(key, _)| key.plural == own.plural && key.group == own.group && *key != own);
-        Some(kept.chain(ours.map(|(_, service)| service)).cloned().collect())
     }
 }

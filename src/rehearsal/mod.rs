@@ -32,6 +32,7 @@ mod read;
 mod ready;
 mod refusal;
 mod replica_set;
+mod ruling;
 mod selector;
 mod settings;
 #[cfg(test)]
@@ -63,7 +64,10 @@ pub struct Rehearsal {
     overlay: Overlay,
     account: Account,
     known: Known,
-    ledger: Ledger,
+    /// By namespace.
+    ledgers: BTreeMap<String, Ledger>,
+    /// Services as the command asked for them.
+    asked_services: BTreeMap<Key, Value>,
     /// Real objects as they passed by: a write is compared with them.
     reals: BTreeMap<Key, Value>,
     /// Custom kinds that the command brings or changes, by group and plural.
@@ -71,6 +75,7 @@ pub struct Rehearsal {
     /// uids of Deployments whose real `ReplicaSets` are hidden.
     hidden_owners: BTreeSet<String>,
     denied: Vec<String>,
+    notes: Vec<String>,
 }
 
 impl Rehearsal {
@@ -87,11 +92,13 @@ impl Rehearsal {
             overlay,
             account: Account::default(),
             known: Known::default(),
-            ledger: Ledger::default(),
+            ledgers: BTreeMap::new(),
+            asked_services: BTreeMap::new(),
             reals: BTreeMap::new(),
             definitions: BTreeMap::new(),
             hidden_owners: BTreeSet::new(),
             denied: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -122,7 +129,8 @@ impl Rehearsal {
     /// Returns what was found: all writes together, compared with the cluster before.
     #[must_use]
     pub fn close(self) -> Rehearsed {
-        self.account.close(self.settings.mode, &self.overlay, self.denied)
+        let Self { settings, overlay, account, denied, notes, .. } = self;
+        Rehearsed { denied, notes, ..account.close(settings.mode, &overlay) }
     }
 
     /// Keeps the definition of a custom kind that the server does not have, or has otherwise.

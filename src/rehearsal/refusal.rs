@@ -9,6 +9,8 @@ mod invalid;
 
 use serde_json::Value;
 
+pub(super) use admission::{exceeded, remedy_for_quota};
+
 use super::write::Act;
 use crate::domain::helm_error::{between, one_line, quoted};
 use crate::domain::object::ObjectRef;

@@ -31,12 +31,14 @@ fn folder() -> PathBuf {
 }
 
 fn fixtures() -> Vec<Fixture> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder()).expect("fixtures").map(|entry| entry.expect("an entry").path()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder()).expect("fixtures").map(|entry| entry.expect("an entry").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     paths.sort();
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).expect("a fixture is UTF-8");
-        let mut objects: Vec<Value> = manifest::parse(&text).expect("YAML").into_iter().map(|object| object.into_value()).collect();
+        let mut objects: Vec<Value> =
+            manifest::parse(&text).expect("YAML").into_iter().map(|object| object.into_value()).collect();
         let crd = objects.remove(0);
         Fixture { name: path.file_stem().expect("a name").to_string_lossy().into_owned(), crd, seeds: objects }
     };
@@ -80,13 +82,38 @@ impl Defect {
 /// Every defect that is tried on an object: each value of it is removed, and replaced by others of every type.
 fn defects(object: &Value) -> Vec<Defect> {
     let others = [
-        json!(null), json!(true), json!(0), json!(-1), json!(7), json!(101), json!(2.5), json!(3.0), json!(0.3), json!(1e30),
-        json!(4_294_967_296_i64), json!(""), json!("a"), json!("abc"), json!("abcdefghijklmnopqrstuvwxyz0123456789"), json!("日本"),
-        json!("kube-x"), json!("10"), json!("Ab/c d"), json!("2023-02-30T25:00:00Z"), json!([]), json!(["a"]), json!(["a", "a"]),
-        json!([1, 1]), json!([null]), json!({}), json!({"a": "b"}), json!({"unknown": {"deep": [1]}}),
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(7),
+        json!(101),
+        json!(2.5),
+        json!(3.0),
+        json!(0.3),
+        json!(1e30),
+        json!(4_294_967_296_i64),
+        json!(""),
+        json!("a"),
+        json!("abc"),
+        json!("abcdefghijklmnopqrstuvwxyz0123456789"),
+        json!("日本"),
+        json!("kube-x"),
+        json!("10"),
+        json!("Ab/c d"),
+        json!("2023-02-30T25:00:00Z"),
+        json!([]),
+        json!(["a"]),
+        json!(["a", "a"]),
+        json!([1, 1]),
+        json!([null]),
+        json!({}),
+        json!({"a": "b"}),
+        json!({"unknown": {"deep": [1]}}),
     ];
     let mut defects = Vec::new();
-    let mut places = vec![("/spec".to_owned(), object["spec"].clone()), ("/status".to_owned(), object["status"].clone())];
+    let mut places =
+        vec![("/spec".to_owned(), object["spec"].clone()), ("/status".to_owned(), object["status"].clone())];
     while let Some((at, value)) = places.pop() {
         let mut put = |at: &str, value: Value| defects.push(Defect { at: at.to_owned(), put: Some(value) });
         others.iter().for_each(|other| put(&at, other.clone()));
@@ -107,7 +134,9 @@ fn defects(object: &Value) -> Vec<Defect> {
                 defects.push(Defect { at: format!("{at}/0"), put: None });
             }
             Value::String(text) => {
-                for other in [format!("{text}!"), format!("{text}\n"), format!("1{text}"), text.to_uppercase(), text.repeat(9)] {
+                for other in
+                    [format!("{text}!"), format!("{text}\n"), format!("1{text}"), text.to_uppercase(), text.repeat(9)]
+                {
                     put(&at, other.into());
                 }
                 put(&at, text.chars().skip(1).collect::<String>().into());
@@ -123,13 +152,27 @@ fn defects(object: &Value) -> Vec<Defect> {
         }
     }
     let metadata = [
-        ("name", json!("Not A Name")), ("name", json!("a".repeat(254))), ("name", json!("")), ("name", json!(1)),
-        ("labels", json!({"a b": "c"})), ("labels", json!({"a": "b c", "x/y/z": "", "/z": "", "Q.x/y": "é"})), ("labels", json!({"a": 1})),
-        ("labels", json!(["a"])), ("labels", json!({"a": null})), ("annotations", json!({"-a": "b c"})), ("annotations", json!({"A/B": "b c"})),
-        ("annotations", json!({"a": {}})), ("unknown", json!(1)), ("finalizers", json!(["a b"])), ("finalizers", json!("a")),
-        ("ownerReferences", json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "a"}])), ("generation", json!("1")),
+        ("name", json!("Not A Name")),
+        ("name", json!("a".repeat(254))),
+        ("name", json!("")),
+        ("name", json!(1)),
+        ("labels", json!({"a b": "c"})),
+        ("labels", json!({"a": "b c", "x/y/z": "", "/z": "", "Q.x/y": "é"})),
+        ("labels", json!({"a": 1})),
+        ("labels", json!(["a"])),
+        ("labels", json!({"a": null})),
+        ("annotations", json!({"-a": "b c"})),
+        ("annotations", json!({"A/B": "b c"})),
+        ("annotations", json!({"a": {}})),
+        ("unknown", json!(1)),
+        ("finalizers", json!(["a b"])),
+        ("finalizers", json!("a")),
+        ("ownerReferences", json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "a"}])),
+        ("generation", json!("1")),
         ("ownerReferences", json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1", "unknown": 1}])),
-        ("creationTimestamp", json!("yesterday")), ("generateName", json!("A-")), ("generateName", json!("a-")),
+        ("creationTimestamp", json!("yesterday")),
+        ("generateName", json!("A-")),
+        ("generateName", json!("a-")),
     ];
     defects.extend(metadata.map(|(name, value)| Defect { at: format!("/metadata/{name}"), put: Some(value) }));
     defects
@@ -159,7 +202,9 @@ impl Server {
         let body = body.to_string();
         let mut stream = TcpStream::connect(&self.address).expect("the proxy listens");
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\n");
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
+        );
         stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()).expect("the proxy reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
@@ -198,7 +243,11 @@ impl Verdict {
             .collect();
         let (_, strict) = server.send(method, &format!("{path}?dryRun=All&fieldValidation=Strict"), object);
         let message = text(&strict["message"]);
-        let unknown = message.contains("strict decoding error").then(|| message.split("unknown field \"").skip(1)).into_iter().flatten();
+        let unknown = message
+            .contains("strict decoding error")
+            .then(|| message.split("unknown field \"").skip(1))
+            .into_iter()
+            .flatten();
         let unknown = unknown.filter_map(|rest| rest.split('"').next()).map(ToOwned::to_owned).collect();
         Self { status, causes, unknown, stored: answer }
     }
@@ -217,7 +266,9 @@ impl Verdict {
         }
         if !checked.unpredictable.is_empty() {
             let holds = accepts || !self.is_accepted() && (self.status == 400 || told(checked).is_subset(&self.causes));
-            return (!holds).then(|| format!("refused: ours {:?}, the server's {}: {:?}", told(checked), self.status, self.causes));
+            return (!holds).then(|| {
+                format!("refused: ours {:?}, the server's {}: {:?}", told(checked), self.status, self.causes)
+            });
         }
         if accepts != self.is_accepted() {
             return Some(format!("ours: {:?}, the server's {}: {:?}", told(checked), self.status, self.causes));
@@ -253,7 +304,8 @@ fn install(bed: &Bed, crd: &Value) {
 }
 
 fn collection(crd: &Value, seed: &Value, namespace: &str) -> String {
-    let place = if text_at(crd, "/spec/scope") == "Namespaced" { format!("/namespaces/{namespace}") } else { String::new() };
+    let place =
+        if text_at(crd, "/spec/scope") == "Namespaced" { format!("/namespaces/{namespace}") } else { String::new() };
     format!("/apis/{}{place}/{}", text_at(seed, "/apiVersion"), text_at(crd, "/spec/names/plural"))
 }
 
@@ -281,9 +333,14 @@ impl Count {
 
     fn end(self, what: &str) {
         let Self { accepted, refused, unpredictable, disagreements } = self;
-        println!("{what}: {accepted} accepted, {refused} refused, {unpredictable} unpredictable, {} disagreements", disagreements.len());
+        println!(
+            "{what}: {accepted} accepted, {refused} refused, {unpredictable} unpredictable, {} disagreements",
+            disagreements.len()
+        );
         let mut shown = String::new();
-        for line in disagreements.iter().take(env::var("CSGHUB_SHOW").map_or(20, |count| count.parse().expect("a number"))) {
+        for line in
+            disagreements.iter().take(env::var("CSGHUB_SHOW").map_or(20, |count| count.parse().expect("a number")))
+        {
             writeln!(shown, "{line}").expect("memory");
         }
         assert!(disagreements.is_empty(), "{} disagreements:\n{shown}", disagreements.len());

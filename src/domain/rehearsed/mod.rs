@@ -41,6 +41,9 @@ pub struct Rehearsed {
     /// Requests that were not let through, such as `POST pods/exec: ...`: what they would have done is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied: Vec<String>,
+    /// What could not be looked at, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How the command ended.
     pub end: CommandEnd,
 }

@@ -320,7 +320,8 @@ fn replicas(object: &Value, path: &str) -> Option<Cause> {
             return None;
         }
         if !value.is_object() {
-            let what = format!("{walked} accessor error: {}, expected map[string]interface{{}}", cause::go_typed(value));
+            let what =
+                format!("{walked} accessor error: {}, expected map[string]interface{{}}", cause::go_typed(value));
             return Some(Cause::invalid(path, 0.into(), what));
         }
         value = value.get(name)?;

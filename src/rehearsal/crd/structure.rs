@@ -215,7 +215,8 @@ impl Structure {
             outcome.add(whole(format!("\"{}\" must validate all the schemas (allOf){none}", at.path)));
         }
         outcome.merge(self.if_told(|this| {
-            let holds = at.schema.not.as_deref().is_some_and(|schema| this.node(schema, value, at.path, old).is_valid());
+            let holds =
+                at.schema.not.as_deref().is_some_and(|schema| this.node(schema, value, at.path, old).is_valid());
             let refused = holds.then(|| whole(format!("\"{}\" must not validate the schema (not)", at.path)));
             refused.map_or_else(Outcome::default, Outcome::from)
         }));
