@@ -7,6 +7,8 @@
 mod call;
 #[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod diff;
+#[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
+mod immutable;
 mod message;
 #[cfg_attr(not(test), expect(dead_code, reason = "the core calls it"))]
 mod patch;
