@@ -3,7 +3,7 @@
 
 mod hand_edit;
 mod manager;
-mod quantity;
+pub(super) mod quantity;
 mod shown;
 
 use serde_json::{Map, Value};
@@ -53,7 +53,7 @@ pub(super) fn hand_edits(old_manifest: &Value, live: &Value, after: &Value) -> V
 }
 
 /// Returns both without what [`changes`] leaves out.
-fn settled(before: &Value, after: &Value) -> (Value, Value) {
+pub(super) fn settled(before: &Value, after: &Value) -> (Value, Value) {
     let (group, kind) = (group_of(before, after), kind_of(before, after));
     let (mut before, mut after) = (before.clone(), after.clone());
     for field in ["apiVersion", "kind"] {
@@ -66,6 +66,10 @@ fn settled(before: &Value, after: &Value) -> (Value, Value) {
     content::strip(&mut after, group, kind);
     if kind == "Service" && group.is_empty() {
         drop_pretended(&before, &mut after);
+    }
+    if kind == "Pod" {
+        name_token_volume(&mut before);
+        name_token_volume(&mut after);
     }
     (before, after)
 }
@@ -91,10 +95,31 @@ fn group_of<'a>(before: &'a Value, after: &'a Value) -> &'a str {
     version.split_once('/').map_or("", |(group, _)| group)
 }
 
+/// The volume with a pod's token gets a random name whenever the pod is created, in a dry run too.
+///
+/// Source: `k8s.io/kubernetes/plugin/pkg/admission/serviceaccount/admission.go`: `ServiceAccountVolumeName`.
+fn name_token_volume(pod: &mut Value) {
+    const NAME: &str = "kube-api-access";
+    let rename = |items: Option<&mut Value>| {
+        for name in items.and_then(Value::as_array_mut).into_iter().flatten().filter_map(|item| item.get_mut("name")) {
+            if name.as_str().and_then(|name| name.strip_prefix(NAME)).is_some_and(|rest| rest.starts_with('-')) {
+                *name = Value::from(NAME);
+            }
+        }
+    };
+    let Some(spec) = pod.get_mut("spec") else { return };
+    rename(spec.get_mut("volumes"));
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            rename(container.get_mut("volumeMounts"));
+        }
+    }
+}
+
 /// The ports that a dry run pretends to give are counted from here if none is asked for.
 ///
 /// Source: `k8s.io/kubernetes/pkg/registry/core/service/portallocator/operation.go`: `AllocateNext`.
-const FIRST_PRETENDED_PORT: u64 = 32_769;
+pub(super) const FIRST_PRETENDED_PORT: u64 = 32_769;
 
 /// Takes out of `after` what an allocator did not give for real: it gives nothing in a dry run, and there was nothing before.
 ///

@@ -1,5 +1,7 @@
 //! Amounts that are written in several ways: `1` and `1000m`, `1Gi` and `1024Mi`.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 /// Fields whose values, or the values of whose entries, are quantities.
@@ -35,6 +37,11 @@ pub(super) fn means_the_same(parent: &str, field: &str, one: &Value, other: &Val
     one == other
         || (QUANTITIES.contains(&parent) || QUANTITIES.contains(&field))
             && nanos_of(one).is_some_and(|nanos| nanos_of(other) == Some(nanos))
+}
+
+/// Compares two quantities; nothing if one is none.
+pub(in crate::rehearsal) fn compare(one: &Value, other: &Value) -> Option<Ordering> {
+    Some(nanos_of(one)?.cmp(&nanos_of(other)?))
 }
 
 fn nanos_of(value: &Value) -> Option<i128> {
