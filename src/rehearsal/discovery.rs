@@ -33,9 +33,13 @@ pub fn add(path: &str, content_type: &str, body: &[u8], definitions: &[Definitio
             (content_type, add_to_group(page, definitions)?)
         }
         (["apis", group, version], _) => {
-            let (content_type, page) = page_or(page, &kind, "APIResourceList", content_type, || {
-                json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/{version}"), "resources": []})
-            });
+            let (content_type, page) = page_or(
+                page,
+                &kind,
+                "APIResourceList",
+                content_type,
+                || json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/{version}"), "resources": []}),
+            );
             (content_type, add_to_resources(page, group, version, definitions)?)
         }
         _ => return None,
@@ -43,7 +47,13 @@ pub fn add(path: &str, content_type: &str, body: &[u8], definitions: &[Definitio
     Some((content_type, page.to_string().into_bytes()))
 }
 
-fn page_or(page: Option<Value>, kind: &str, wanted: &str, content_type: &str, new: impl Fn() -> Value) -> (String, Value) {
+fn page_or(
+    page: Option<Value>,
+    kind: &str,
+    wanted: &str,
+    content_type: &str,
+    new: impl Fn() -> Value,
+) -> (String, Value) {
     match page {
         Some(page) if kind == wanted => (content_type.to_owned(), page),
         _ => ("application/json".to_owned(), new()),
@@ -53,7 +63,8 @@ fn page_or(page: Option<Value>, kind: &str, wanted: &str, content_type: &str, ne
 /// Returns the definitions of a group with each of their served versions.
 fn served<'a>(definitions: &'a [Definition], group: &str) -> Vec<(&'a Definition, &'a Version)> {
     let of_group = definitions.iter().filter(|definition| definition.group == group);
-    of_group.flat_map(|definition| definition.versions.iter().map(move |version| (definition, version)))
+    of_group
+        .flat_map(|definition| definition.versions.iter().map(move |version| (definition, version)))
         .filter(|(_, version)| version.is_served)
         .collect()
 }
@@ -80,8 +91,10 @@ fn list_in<'a>(page: &'a mut Value, field: &str) -> Option<&'a mut Vec<Value>> {
 
 /// Puts a version before the first that the server prefers less.
 fn insert_version(versions: &mut Vec<Value>, name: &str, version: Value) {
-    let other = |version: &Value| version.get("version").and_then(Value::as_str).map(priority);
-    let place = versions.iter().position(|version| other(version) > Some(priority(name))).unwrap_or(versions.len());
+    let comes_later = |other: &Value| {
+        other.get("version").and_then(Value::as_str).is_some_and(|other| priority(other) > priority(name))
+    };
+    let place = versions.iter().position(comes_later).unwrap_or(versions.len());
     versions.insert(place, version);
 }
 
@@ -95,9 +108,13 @@ fn priority(version: &str) -> (u8, Reverse<u64>, Reverse<u64>, &str) {
         let (major, rest) = rest.split_at(digits);
         let (class, minor) = match rest {
             "" => (0, "0"),
-            _ => rest.strip_prefix("beta").map(|minor| (1, minor)).or_else(|| rest.strip_prefix("alpha").map(|minor| (2, minor)))?,
+            _ => rest
+                .strip_prefix("beta")
+                .map(|minor| (1, minor))
+                .or_else(|| rest.strip_prefix("alpha").map(|minor| (2, minor)))?,
         };
-        let is_number = |text: &str| !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number =
+            |text: &str| !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
         (is_number(major) && (rest.is_empty() || is_number(minor))).then_some(())?;
         Some((class, Reverse(major.parse().ok()?), Reverse(minor.parse().ok()?), ""))
     };
@@ -225,7 +242,8 @@ fn add_to_resources(mut page: Value, group: &str, version: &str, definitions: &[
         }
         resources.push(resource);
         let mut part = |name: &str, kind: Value| {
-            let mut part = json!({"name": format!("{}/{name}", names.plural), "singularName": "", "namespaced": is_namespaced});
+            let mut part =
+                json!({"name": format!("{}/{name}", names.plural), "singularName": "", "namespaced": is_namespaced});
             if let (Some(fields), Value::Object(kind)) = (part.as_object_mut(), kind) {
                 fields.extend(kind);
                 fields.insert("verbs".to_owned(), json!(PART_VERBS));
@@ -269,12 +287,13 @@ mod tests {
         match &mut value {
             Value::Array(items) => {
                 *items = items.drain(..).map(sorted).collect();
-                if !items.iter().any(|item| item.get("version").is_some()) {
+                if !items.iter().all(|item| item.get("version").is_some()) {
                     items.sort_by_key(Value::to_string);
                 }
             }
             Value::Object(fields) => {
-                let mut all: Vec<_> = std::mem::take(fields).into_iter().map(|(name, value)| (name, sorted(value))).collect();
+                let mut all: Vec<_> =
+                    std::mem::take(fields).into_iter().map(|(name, value)| (name, sorted(value))).collect();
                 all.sort_by(|(one, _), (other, _)| one.cmp(other));
                 fields.extend(all);
             }
@@ -326,7 +345,8 @@ mod tests {
         let answers = answers();
         let mut older = answers["none"]["aggregated"]["body"].clone();
         older["apiVersion"] = "apidiscovery.k8s.io/v2beta1".into();
-        let (_, bytes) = add("/apis", "application/json", older.to_string().as_bytes(), &definitions(&answers)).expect("added");
+        let (_, bytes) =
+            add("/apis", "application/json", older.to_string().as_bytes(), &definitions(&answers)).expect("added");
         let page: Value = serde_json::from_slice(&bytes).expect("JSON");
         assert_eq!(sorted(page["items"].clone()), sorted(answers["both"]["aggregated"]["body"]["items"].clone()));
         assert_eq!(page["apiVersion"], "apidiscovery.k8s.io/v2beta1");
@@ -334,10 +354,33 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_as_kubernetes_orders_them() {
-        let mut versions = ["foo10", "v1alpha1", "v10", "v1beta2", "v2", "v3beta1", "foo1", "v1", "v11alpha2", "v12alpha1", "v11beta2"];
+        let mut versions = [
+            "foo10",
+            "v1alpha1",
+            "v10",
+            "v1beta2",
+            "v2",
+            "v3beta1",
+            "foo1",
+            "v1",
+            "v11alpha2",
+            "v12alpha1",
+            "v11beta2",
+        ];
         versions.sort_by_key(|version| priority(version));
-        let ordered =
-            ["v10", "v2", "v1", "v11beta2", "v3beta1", "v1beta2", "v12alpha1", "v11alpha2", "v1alpha1", "foo1", "foo10"];
+        let ordered = [
+            "v10",
+            "v2",
+            "v1",
+            "v11beta2",
+            "v3beta1",
+            "v1beta2",
+            "v12alpha1",
+            "v11alpha2",
+            "v1alpha1",
+            "foo1",
+            "foo10",
+        ];
         assert_eq!(versions, ordered);
     }
 

@@ -160,7 +160,9 @@ pub(super) fn go_json(value: &Value) -> String {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(name, _)| name.as_str());
-            let fields = fields.iter().map(|(name, value)| format!("{}:{}", go_json(&Value::from(name.as_str())), go_json(value)));
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{}:{}", go_json(&Value::from(name.as_str())), go_json(value)));
             format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
         }
         Value::Number(number) => go_number(number),
@@ -204,9 +206,14 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_go_writes_them() {
-        for (number, written) in
-            [(1.5, "1.5"), (3.0, "3"), (1e20, "100000000000000000000"), (1e21, "1e+21"), (1.5e-5, "1.5e-05"), (-2.5e30, "-2.5e+30")]
-        {
+        for (number, written) in [
+            (1.5, "1.5"),
+            (3.0, "3"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (1.5e-5, "1.5e-05"),
+            (-2.5e30, "-2.5e+30"),
+        ] {
             assert_eq!(go_float(number), written);
         }
     }

@@ -14,8 +14,27 @@ use super::schema::Schema;
 
 /// Words that a CEL identifier cannot be.
 const RESERVED: [&str; 21] = [
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop",
-    "package", "namespace", "return", "var", "void", "while",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 /// Returns an optional value, as `optionalOldSelf` gives it to a rule.
@@ -57,7 +76,8 @@ impl ToCel<'_, '_> {
             ("string", Value::String(text)) => self.text(text, schema.format.as_deref()),
             ("array", Value::Array(items)) => {
                 let schema = schema.items.as_deref()?;
-                let items: Option<Vec<CelValue>> = items.iter().map(|item| self.convert(item, schema, schema.embedded_resource)).collect();
+                let items: Option<Vec<CelValue>> =
+                    items.iter().map(|item| self.convert(item, schema, schema.embedded_resource)).collect();
                 Some(CelValue::List(Arc::new(items?)))
             }
             ("object", Value::Object(fields)) => {
@@ -125,7 +145,11 @@ fn escaped(name: &str) -> Option<String> {
         return Some(format!("__{name}__"));
     }
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte);
-    let escaped = name.replace("__", "__underscores__").replace('.', "__dot__").replace('-', "__dash__").replace('/', "__slash__");
+    let escaped = name
+        .replace("__", "__underscores__")
+        .replace('.', "__dot__")
+        .replace('-', "__dash__")
+        .replace('/', "__slash__");
     name.bytes().all(is_allowed).then_some(escaped)
 }
 

@@ -41,7 +41,8 @@ pub(super) fn put_defaults(value: &mut Value, schema: &Schema) {
 }
 
 fn put_default_for_null(value: &mut Value, schema: &Schema) {
-    if value.is_null() && !schema.nullable
+    if value.is_null()
+        && !schema.nullable
         && let Some(default) = &schema.default_value
     {
         *value = default.clone();
@@ -114,7 +115,8 @@ pub(super) fn drop_nulls(value: &mut Value, schema: Option<&Schema>) {
     match value {
         Value::Object(fields) => fields.retain(|name, value| {
             let field = schema.and_then(|schema| schema.field(name));
-            let dropped = value.is_null() && field.is_some_and(|field| !field.nullable && field.default_value.is_none());
+            let dropped =
+                value.is_null() && field.is_some_and(|field| !field.nullable && field.default_value.is_none());
             if !dropped {
                 drop_nulls(value, field);
             }

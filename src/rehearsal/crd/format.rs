@@ -27,18 +27,41 @@ impl From<bool> for Fit {
 
 const HOSTNAME: &str = r"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)|([a-zA-Z0-9\p{S}\p{L}](([a-zA-Z0-9\-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$";
 const CREDIT_CARD: &str = r"^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35[0-9]{3})[0-9]{11})$";
-const BASE64: &str =
-    r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$";
-const EMAIL: &str = r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+)*@[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)*$";
+const BASE64: &str = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$";
+const EMAIL: &str =
+    r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+)*@[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)*$";
 const SHORT_NAME: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 
 /// Tells whether the server knows this format of strings; it ignores others. `date-time` and `datetime` are the same to it.
 pub(super) fn is_known(format: &str) -> bool {
     matches!(
         format.replace('-', "").as_str(),
-        "bsonobjectid" | "uri" | "email" | "hostname" | "ipv4" | "ipv6" | "cidr" | "mac" | "uuid" | "uuid3" | "uuid4" | "uuid5"
-            | "isbn" | "isbn10" | "isbn13" | "creditcard" | "ssn" | "hexcolor" | "rgbcolor" | "byte" | "password" | "date"
-            | "duration" | "datetime" | "k8sshortname" | "k8slongname"
+        "bsonobjectid"
+            | "uri"
+            | "email"
+            | "hostname"
+            | "ipv4"
+            | "ipv6"
+            | "cidr"
+            | "mac"
+            | "uuid"
+            | "uuid3"
+            | "uuid4"
+            | "uuid5"
+            | "isbn"
+            | "isbn10"
+            | "isbn13"
+            | "creditcard"
+            | "ssn"
+            | "hexcolor"
+            | "rgbcolor"
+            | "byte"
+            | "password"
+            | "date"
+            | "duration"
+            | "datetime"
+            | "k8sshortname"
+            | "k8slongname"
     )
 }
 
@@ -133,19 +156,27 @@ fn uri(text: &str) -> Fit {
 }
 
 fn is_unescapable(path: &str) -> bool {
-    path.split('%').skip(1).all(|rest| rest.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
+    path.split('%')
+        .skip(1)
+        .all(|rest| rest.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
 }
 
 /// An address, leading zeros allowed in the parts of IPv4. Returns its length in bits.
 fn sloppy_ip(text: &str) -> Option<u32> {
-    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u64>().is_ok_and(|n| n <= 255);
+    let number = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u64>().is_ok_and(|n| n <= 255)
+    };
     let parts: Vec<&str> = text.split('.').collect();
     if parts.len() == 4 && parts.iter().all(|part| number(part)) {
         return Some(Ipv4Addr::BITS);
     }
     let (head, tail) = text.rsplit_once(':')?;
     let tail: Vec<&str> = tail.split('.').collect();
-    let plain = if tail.len() == 4 && tail.iter().all(|part| number(part)) { format!("{head}:1.2.3.4") } else { text.to_owned() };
+    let plain = if tail.len() == 4 && tail.iter().all(|part| number(part)) {
+        format!("{head}:1.2.3.4")
+    } else {
+        text.to_owned()
+    };
     plain.parse::<Ipv6Addr>().ok().map(|_| Ipv6Addr::BITS)
 }
 
@@ -170,7 +201,8 @@ fn uuid(text: &str, version: Option<char>) -> bool {
         Some('3') => ("3[0-9a-f]{3}".to_owned(), "[0-9a-f]{4}"),
         Some(version) => (format!("{version}[0-9a-f]{{3}}"), "[89ab][0-9a-f]{3}"),
     };
-    text.is_ascii() && matches(text, &format!("(?i)^[0-9a-f]{{8}}-?[0-9a-f]{{4}}-?{version}-?{variant}-?[0-9a-f]{{12}}$"))
+    text.is_ascii()
+        && matches(text, &format!("(?i)^[0-9a-f]{{8}}-?[0-9a-f]{{4}}-?{version}-?{variant}-?[0-9a-f]{{12}}$"))
 }
 
 fn isbn_digits(text: &str) -> Vec<u8> {
@@ -194,7 +226,8 @@ fn isbn13(text: &str) -> bool {
     if first.len() != 12 || !digits.iter().all(u8::is_ascii_digit) {
         return false;
     }
-    let sum: u32 = first.iter().zip([1, 3].iter().cycle()).map(|(digit, weight)| weight * u32::from(digit - b'0')).sum();
+    let sum: u32 =
+        first.iter().zip([1, 3].iter().cycle()).map(|(digit, weight)| weight * u32::from(digit - b'0')).sum();
     u32::from(last - b'0') == (10 - sum % 10) % 10
 }
 
@@ -215,7 +248,10 @@ fn rgb_color(text: &str) -> bool {
 fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_written_so = bytes.len() == 10
-        && bytes.iter().enumerate().all(|(at, byte)| if at == 4 || at == 7 { *byte == b'-' } else { byte.is_ascii_digit() });
+        && bytes
+            .iter()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { *byte == b'-' } else { byte.is_ascii_digit() });
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<i16>().ok());
     let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10)) else { return false };
     let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return false };
@@ -265,7 +301,11 @@ mod tests {
     #[test]
     fn what_has_a_format_is_told_from_what_has_not() {
         for (format, good, bad) in [
-            ("date-time", ["2024-02-29T23:59:59Z", "2024-01-01t00:00:00.5+02:00"], ["2023-02-29T00:00:00Z", "2024-01-01T24:00:00Z"]),
+            (
+                "date-time",
+                ["2024-02-29T23:59:59Z", "2024-01-01t00:00:00.5+02:00"],
+                ["2023-02-29T00:00:00Z", "2024-01-01T24:00:00Z"],
+            ),
             ("date", ["2024-12-31", "0000-01-01"], ["2024-13-01", "2024-1-1"]),
             ("duration", ["1h30m", "5 minutes"], ["", "soon"]),
             ("ipv4", ["10.0.0.1", "010.0.0.1"], ["10.0.0", "10.0.0.256"]),
@@ -273,7 +313,11 @@ mod tests {
             ("cidr", ["10.0.0.0/8", "fd00::/64"], ["10.0.0.0", "10.0.0.0/33"]),
             ("mac", ["00:00:5e:00:53:01", "0000.5e00.5301"], ["00:00:5e", "zz:00:5e:00:53:01"]),
             ("uuid", ["5F3A6D0E-0000-4000-8000-000000000000", "5f3a6d0e000040008000000000000000"], ["5f3a", ""]),
-            ("uuid4", ["5f3a6d0e-0000-4000-8000-000000000000", "5f3a6d0e-0000-4000-b000-000000000000"], ["5f3a6d0e-0000-3000-8000-000000000000", "5f3a6d0e-0000-4000-c000-000000000000"]),
+            (
+                "uuid4",
+                ["5f3a6d0e-0000-4000-8000-000000000000", "5f3a6d0e-0000-4000-b000-000000000000"],
+                ["5f3a6d0e-0000-3000-8000-000000000000", "5f3a6d0e-0000-4000-c000-000000000000"],
+            ),
             ("hostname", ["example.com", "a"], ["-a", "a..b"]),
             ("uri", ["https://example.com/a?b=%", "/a"], ["example.com", "https://exa mple/"]),
             ("email", ["a@example.com", "a.b+c@d"], ["a", "@b"]),

@@ -25,7 +25,9 @@ pub(super) fn duplicates(schema: &Schema, value: &Value, path: &str) -> Vec<Caus
         }
         Value::Array(items) => {
             match schema.list_type.as_deref() {
-                Some("set") => causes.extend(repeated(path, items, &items.iter().cloned().map(Some).collect::<Vec<_>>())),
+                Some("set") => {
+                    causes.extend(repeated(path, items, &items.iter().cloned().map(Some).collect::<Vec<_>>()))
+                }
                 Some("map") => causes.extend(repeated_keys(schema, path, items)),
                 _ => {}
             }
@@ -55,9 +57,8 @@ fn repeated_keys(schema: &Schema, path: &str, items: &[Value]) -> Vec<Cause> {
 
 /// Returns the fields of an item that name it.
 fn key_of(schema: &Schema, item: &Value) -> Value {
-    let key: Map<String, Value> = (schema.list_map_keys.iter())
-        .filter_map(|name| Some((name.clone(), item.get(name)?.clone())))
-        .collect();
+    let key: Map<String, Value> =
+        (schema.list_map_keys.iter()).filter_map(|name| Some((name.clone(), item.get(name)?.clone()))).collect();
     key.into()
 }
 

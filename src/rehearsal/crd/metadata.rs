@@ -76,7 +76,11 @@ fn read_at(value: &mut Value, schema: &Schema, path: &str, unknown: &mut Vec<Str
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
                 let is_property = schema.properties.contains_key(name);
-                let path = if is_property || schema.embedded_resource { cause::child(path, name) } else { cause::key(path, name) };
+                let path = if is_property || schema.embedded_resource {
+                    cause::child(path, name)
+                } else {
+                    cause::key(path, name)
+                };
                 if schema.embedded_resource {
                     match name.as_str() {
                         "apiVersion" | "kind" if !value.is_string() => {
@@ -105,7 +109,13 @@ fn read_at(value: &mut Value, schema: &Schema, path: &str, unknown: &mut Vec<Str
     }
 }
 
-fn read_fields(value: &mut Value, known: &[(&str, Holds)], path: &str, unknown: &mut Vec<String>, causes: &mut Vec<Cause>) {
+fn read_fields(
+    value: &mut Value,
+    known: &[(&str, Holds)],
+    path: &str,
+    unknown: &mut Vec<String>,
+    causes: &mut Vec<Cause>,
+) {
     if value.is_null() {
         *value = Map::new().into();
     }
@@ -178,11 +188,16 @@ pub(super) fn check_object(object: &Value) -> Vec<Cause> {
     let (name, prefix) = (text("name"), text("generateName"));
     if !prefix.is_empty() {
         // The server puts an `a` for the last two characters if a dash ends it.
-        let shortened = match prefix.strip_suffix('-').and_then(|rest| rest.char_indices().next_back().map(|(at, _)| rest.split_at(at).0)) {
+        let shortened = match prefix
+            .strip_suffix('-')
+            .and_then(|rest| rest.char_indices().next_back().map(|(at, _)| rest.split_at(at).0))
+        {
             Some(rest) => format!("{rest}a"),
             None => prefix.to_owned(),
         };
-        causes.extend(subdomain(&shortened).into_iter().map(|what| Cause::invalid("metadata.generateName", prefix.into(), what)));
+        causes.extend(
+            subdomain(&shortened).into_iter().map(|what| Cause::invalid("metadata.generateName", prefix.into(), what)),
+        );
     }
     if !name.is_empty() {
         causes.extend(subdomain(name).into_iter().map(|what| Cause::invalid("metadata.name", name.into(), what)));
@@ -412,7 +427,8 @@ mod tests {
 
     #[test]
     fn what_metadata_does_not_know_is_named_and_what_is_of_another_type_is_refused() {
-        let mut object = json!({"metadata": {"name": "a", "lables": {}, "labels": {"a": 1}, "creationTimestamp": null}});
+        let mut object =
+            json!({"metadata": {"name": "a", "lables": {}, "labels": {"a": 1}, "creationTimestamp": null}});
         let mut unknown = Vec::new();
         let causes = read(&mut object, &Schema::default(), &mut unknown);
         assert_eq!(unknown, ["metadata.lables"]);

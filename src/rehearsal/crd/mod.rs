@@ -16,6 +16,9 @@ mod schema;
 mod structure;
 mod trusted;
 
+#[cfg(test)]
+mod tests;
+
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -227,8 +230,12 @@ impl Definition {
     pub fn check(&self, object: &Value, old: Option<&Value>) -> Checked {
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
         let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
-        let mut checked =
-            Checked { findings: Vec::new(), unknown_fields: Vec::new(), defaulted: object.clone(), unpredictable: Vec::new() };
+        let mut checked = Checked {
+            findings: Vec::new(),
+            unknown_fields: Vec::new(),
+            defaulted: object.clone(),
+            unpredictable: Vec::new(),
+        };
         let served = self.served(version).filter(|_| group == self.group && text("kind") == self.names.kind);
         let Some(version) = served else {
             checked.findings.push(Finding {
@@ -244,6 +251,8 @@ impl Definition {
             return checked;
         };
         let causes = self.causes(version, &mut checked, old);
+        // A status that was taken out may have defaults.
+        fill::put_defaults(&mut checked.defaulted, &version.schema);
         fill::as_written(&mut checked.defaulted);
         let shown = reference(&checked.defaulted);
         checked.findings = causes.into_iter().map(|cause| finding(&shown, &cause)).collect();
@@ -283,7 +292,11 @@ impl Definition {
         causes.extend(structure.object(schema, object, old));
         checked.unpredictable = structure.unpredictable;
         if let Some(scale) = &version.scale {
-            causes.extend([&scale.spec_replicas_path, &scale.status_replicas_path].into_iter().filter_map(|path| replicas(object, path)));
+            causes.extend(
+                [&scale.spec_replicas_path, &scale.status_replicas_path]
+                    .into_iter()
+                    .filter_map(|path| replicas(object, path)),
+            );
         }
         causes.extend(metadata::check_embedded(object, schema, ""));
         if old.is_none_or(|old| list_type::duplicates(schema, old, "").is_empty()) {
@@ -312,7 +325,8 @@ fn replicas(object: &Value, path: &str) -> Option<Cause> {
             return None;
         }
         if !value.is_object() {
-            let what = format!("{walked} accessor error: {}, expected map[string]interface{{}}", cause::go_typed(value));
+            let what =
+                format!("{walked} accessor error: {}, expected map[string]interface{{}}", cause::go_typed(value));
             return Some(Cause::invalid(path, 0.into(), what));
         }
         value = value.get(name)?;
@@ -332,7 +346,9 @@ fn reference(object: &Value) -> ObjectRef {
         api_version: text("/apiVersion"),
         kind: text("/kind"),
         namespace: Some(text("/metadata/namespace")).filter(|namespace| !namespace.is_empty()),
-        name: Some(text("/metadata/name")).filter(|name| !name.is_empty()).unwrap_or_else(|| text("/metadata/generateName")),
+        name: Some(text("/metadata/name"))
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| text("/metadata/generateName")),
     }
 }
 

@@ -55,7 +55,11 @@ pub(super) fn check(schema: &Schema, path: &str, number: &Number, cause: impl Fn
             _ => checked.is_some_and(|checked| !limits.holds(checked)),
         };
         if is_out {
-            outcome.add(Cause::invalid(NO_FIELD, "".into(), format!("{what} value must be of type {} in {path}", limits.told())));
+            outcome.add(Cause::invalid(
+                NO_FIELD,
+                "".into(),
+                format!("{what} value must be of type {} in {path}", limits.told()),
+            ));
         }
     }
     outcome
@@ -99,7 +103,8 @@ impl<'a> Limits<'a> {
     fn holds(&self, number: f64) -> bool {
         match (self.type_name, self.format) {
             ("integer", format) => {
-                let range = if format == Some("int32") { -2f64.powi(31)..2f64.powi(31) } else { -2f64.powi(63)..2f64.powi(63) };
+                let range =
+                    if format == Some("int32") { -2f64.powi(31)..2f64.powi(31) } else { -2f64.powi(63)..2f64.powi(63) };
                 number.fract() == 0.0 && range.contains(&number)
             }
             ("number", Some("float")) => number.abs() <= f64::from(f32::MAX),
@@ -133,7 +138,9 @@ impl Compared {
     #[expect(clippy::cast_possible_truncation, reason = "the server cuts it off too")]
     fn is_multiple_of(self, factor: f64) -> Option<bool> {
         match self {
-            Self::Integer(integer) => integer.checked_rem(factor as i64).filter(|_| factor as i64 > 0).map(|rest| rest == 0),
+            Self::Integer(integer) => {
+                integer.checked_rem(factor as i64).filter(|_| factor as i64 > 0).map(|rest| rest == 0)
+            }
             Self::Float(_) if factor <= 0.0 => None,
             Self::Float(float) if factor < 1.0 => Some(is_whole(1.0 / factor * float)),
             Self::Float(float) => Some(is_whole(float / factor)),
@@ -195,7 +202,9 @@ mod tests {
 
     #[test]
     fn a_floating_number_without_a_fraction_is_whole() {
-        for (number, whole) in [(3.0, true), (-3.0, true), (0.0, true), (0.5, false), (3.1, false), (1e16, false), (f64::NAN, false)] {
+        for (number, whole) in
+            [(3.0, true), (-3.0, true), (0.0, true), (0.5, false), (3.1, false), (1e16, false), (f64::NAN, false)]
+        {
             assert_eq!(is_whole(number), whole, "{number}");
         }
     }

@@ -31,7 +31,12 @@ pub(super) fn ask(schema: &Schema, object: &Value, old: Option<&Value>) -> Said 
         return Said::default();
     }
     let mut asking = Asking { context: Context::default().with_all(), said: Said::default() };
-    asking.node(schema, &Place { schema, path: "", is_whole: true }, object, Before { value: old, parent_is_same: false });
+    asking.node(
+        schema,
+        &Place { schema, path: "", is_whole: true },
+        object,
+        Before { value: old, parent_is_same: false },
+    );
     asking.said
 }
 
@@ -94,7 +99,9 @@ impl Asking {
                 }
             }
             Value::Array(items) => {
-                let (Some(rules), Some(schema)) = (rules.items.as_deref(), place.schema.items.as_deref()) else { return };
+                let (Some(rules), Some(schema)) = (rules.items.as_deref(), place.schema.items.as_deref()) else {
+                    return;
+                };
                 for (at, item) in items.iter().enumerate() {
                     let path = cause::index(place.path, at);
                     let old = list_type::same_item(place.schema, before.value, item);
@@ -191,7 +198,10 @@ fn refusal(rule: &Rule, place: &Place<'_>, value: &Value, scope: &Context<'_>) -
 }
 
 fn message(rule: &Rule, scope: &Context<'_>) -> String {
-    let made = rule.message_expression.as_deref().and_then(|expression| Program::compile(expression).ok()?.execute(scope).ok());
+    let made = rule
+        .message_expression
+        .as_deref()
+        .and_then(|expression| Program::compile(expression).ok()?.execute(scope).ok());
     if let Some(CelValue::String(text)) = made {
         let text = text.trim();
         if !text.is_empty() && text.len() <= LONGEST_MESSAGE && !text.contains('\n') {
@@ -213,7 +223,10 @@ mod tests {
     fn asked(schema: Value, object: &Value, old: Option<&Value>) -> (Vec<String>, usize) {
         let schema: Schema = serde_json::from_value(schema).expect("a schema");
         let said = ask(&schema, object, old);
-        (said.causes.iter().map(|cause| format!("{}: {}", cause.field, cause.text())).collect(), said.unpredictable.len())
+        (
+            said.causes.iter().map(|cause| format!("{}: {}", cause.field, cause.text())).collect(),
+            said.unpredictable.len(),
+        )
     }
 
     fn with_rule(rule: &str, property: Value) -> Value {
@@ -248,7 +261,11 @@ mod tests {
             ("cel.bind(x, self.a, x == 'b')", string.clone(), json!({"a": "b"})),
             ("self.a == 'b'", string.clone(), json!({})),
             ("self.a", string, json!({"a": "b"})),
-            ("self.a == ['x', 'z']", json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}}), json!({"a": ["z", "x"]})),
+            (
+                "self.a == ['x', 'z']",
+                json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}}),
+                json!({"a": ["z", "x"]}),
+            ),
         ] {
             assert_eq!(asked(with_rule(rule, property), &object, None), (vec![], 1), "{rule}");
         }

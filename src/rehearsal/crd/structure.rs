@@ -73,7 +73,7 @@ impl Structure {
             outcome.merge(at.check_type(value));
             outcome.matched += 1;
         }
-        outcome.merge(self.junctors(&at, value, old));
+        outcome.merge(self.junctors(&at, value));
         outcome.matched += 1;
         match value {
             Value::String(text) => {
@@ -165,7 +165,11 @@ impl Structure {
         let mut outcome = Outcome::default();
         let size = i64::try_from(fields.len()).unwrap_or(i64::MAX);
         if let Some(least) = at.schema.min_properties.filter(|least| size < *least) {
-            outcome.add(at.cause(Kind::Invalid, size.into(), at.says(&format!("should have at least {least} properties"))));
+            outcome.add(at.cause(
+                Kind::Invalid,
+                size.into(),
+                at.says(&format!("should have at least {least} properties")),
+            ));
         }
         if let Some(most) = at.schema.max_properties.filter(|most| size > *most) {
             outcome.add(at.too_many(size, most));
@@ -197,12 +201,13 @@ impl Structure {
         if self.unpredictable.len() == untold { outcome } else { Outcome::default() }
     }
 
-    fn junctors(&mut self, at: &Place<'_>, value: &Value, old: Option<&Value>) -> Outcome {
-        let mut outcome = self.if_told(|this| this.any_of(at, value, old));
-        outcome.merge(self.if_told(|this| this.one_of(at, value, old)));
+    /// Nothing is let through here because it is unchanged.
+    fn junctors(&mut self, at: &Place<'_>, value: &Value) -> Outcome {
+        let mut outcome = self.if_told(|this| this.any_of(at, value));
+        outcome.merge(self.if_told(|this| this.one_of(at, value)));
         let mut holding = 0;
         for schema in &at.schema.all_of {
-            let result = self.node(schema, value, at.path, old);
+            let result = self.node(schema, value, at.path, None);
             holding += usize::from(result.is_valid());
             outcome.merge(result);
         }
@@ -211,7 +216,8 @@ impl Structure {
             outcome.add(whole(format!("\"{}\" must validate all the schemas (allOf){none}", at.path)));
         }
         outcome.merge(self.if_told(|this| {
-            let holds = at.schema.not.as_deref().is_some_and(|schema| this.node(schema, value, at.path, old).is_valid());
+            let holds =
+                at.schema.not.as_deref().is_some_and(|schema| this.node(schema, value, at.path, None).is_valid());
             let refused = holds.then(|| whole(format!("\"{}\" must not validate the schema (not)", at.path)));
             refused.map_or_else(Outcome::default, Outcome::from)
         }));
@@ -219,11 +225,11 @@ impl Structure {
         outcome
     }
 
-    fn any_of(&mut self, at: &Place<'_>, value: &Value, old: Option<&Value>) -> Outcome {
+    fn any_of(&mut self, at: &Place<'_>, value: &Value) -> Outcome {
         let mut outcome = Outcome::default();
         let mut best: Option<Outcome> = None;
         for schema in &at.schema.any_of {
-            let result = self.node(schema, value, at.path, old);
+            let result = self.node(schema, value, at.path, None);
             if result.is_valid() {
                 return result;
             }
@@ -238,7 +244,7 @@ impl Structure {
         outcome
     }
 
-    fn one_of(&mut self, at: &Place<'_>, value: &Value, old: Option<&Value>) -> Outcome {
+    fn one_of(&mut self, at: &Place<'_>, value: &Value) -> Outcome {
         if at.schema.one_of.is_empty() {
             return Outcome::default();
         }
@@ -246,7 +252,7 @@ impl Structure {
         let (mut first, mut best): (Option<Outcome>, Option<Outcome>) = (None, None);
         let mut holding = 0;
         for schema in &at.schema.one_of {
-            let result = self.node(schema, value, at.path, old);
+            let result = self.node(schema, value, at.path, None);
             if result.is_valid() {
                 holding += 1;
                 best = None;
@@ -258,7 +264,8 @@ impl Structure {
         if holding == 1 {
             return first.unwrap_or_default();
         }
-        let found = if holding == 0 { "Found none valid".to_owned() } else { format!("Found {holding} valid alternatives") };
+        let found =
+            if holding == 0 { "Found none valid".to_owned() } else { format!("Found {holding} valid alternatives") };
         outcome.add(whole(format!("\"{}\" must validate one and only one schema (oneOf). {found}", at.path)));
         outcome.merge(best.unwrap_or_default());
         outcome
@@ -324,7 +331,11 @@ impl Place<'_> {
         let (found, found_format) = match value {
             Value::Null => {
                 let refused = !types.is_empty() && !self.schema.nullable;
-                return if refused { self.not_of_type(&expected, "null").into() } else { Outcome { matched: 1, ..Outcome::default() } };
+                return if refused {
+                    self.not_of_type(&expected, "null").into()
+                } else {
+                    Outcome { matched: 1, ..Outcome::default() }
+                };
             }
             Value::Bool(_) => ("boolean", ""),
             Value::String(_) => ("string", ""),
@@ -356,7 +367,9 @@ impl Place<'_> {
             return Outcome::default();
         }
         let names: Vec<String> = (allowed.iter())
-            .map(|allowed| super::cause::go_quote(&allowed.as_str().map_or_else(|| go_json(allowed), ToOwned::to_owned)))
+            .map(|allowed| {
+                super::cause::go_quote(&allowed.as_str().map_or_else(|| go_json(allowed), ToOwned::to_owned))
+            })
             .collect();
         self.cause(Kind::NotSupported, value.clone(), format!("supported values: {}", names.join(", "))).into()
     }
