@@ -268,7 +268,8 @@ fn check_embedded_object(fields: &Map<String, Value>, path: &str) -> Vec<Cause> 
             }
         }
         let namespace = text("namespace");
-        if !namespace.is_empty() && !(namespace.len() <= 63 && fits(&LABEL, namespace)) {
+        let is_label = namespace.len() <= 63 && fits(&LABEL, namespace);
+        if !namespace.is_empty() && !is_label {
             causes.push(Cause::invalid(cause::child(&path, "namespace"), namespace.into(), LABEL_RULE));
         }
         causes.extend(check_shared(metadata, &path));
