@@ -91,9 +91,10 @@ fn list_in<'a>(page: &'a mut Value, field: &str) -> Option<&'a mut Vec<Value>> {
 
 /// Puts a version before the first that the server prefers less.
 fn insert_version(versions: &mut Vec<Value>, name: &str, version: Value) {
-    let is_after =
-        |version: &Value| version.get("version").and_then(Value::as_str).map(priority) > Some(priority(name));
-    let place = versions.iter().position(is_after).unwrap_or(versions.len());
+    let comes_later = |other: &Value| {
+        other.get("version").and_then(Value::as_str).is_some_and(|other| priority(other) > priority(name))
+    };
+    let place = versions.iter().position(comes_later).unwrap_or(versions.len());
     versions.insert(place, version);
 }
 
@@ -286,7 +287,7 @@ mod tests {
         match &mut value {
             Value::Array(items) => {
                 *items = items.drain(..).map(sorted).collect();
-                if !items.iter().any(|item| item.get("version").is_some()) {
+                if !items.iter().all(|item| item.get("version").is_some()) {
                     items.sort_by_key(Value::to_string);
                 }
             }

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 
 use helm_csghub::domain::manifest;
 use helm_csghub::rehearsal::crd::{Checked, Definition};
+use helm_csghub::rehearsal::discovery;
 use serde_json::{Value, json};
 
 use crate::support::Bed;
@@ -198,6 +199,16 @@ impl Server {
         Self { proxy, address }
     }
 
+    fn get(&self, path: &str, accept: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(&self.address).expect("the proxy listens");
+        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("the proxy reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("HTTP");
+        (head.to_owned(), body.as_bytes().to_vec())
+    }
+
     fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = body.to_string();
         let mut stream = TcpStream::connect(&self.address).expect("the proxy listens");
@@ -299,7 +310,16 @@ fn text_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
 fn install(bed: &Bed, crd: &Value) {
     bed.apply(crd);
     let name = format!("crd/{}", text_at(crd, "/metadata/name"));
-    bed.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name]);
+    // kubectl fails at once while there is no condition at all.
+    let is_there =
+        || bed.try_kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name], None).status.success();
+    assert!(
+        (0..30).any(|_| is_there() || {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            false
+        }),
+        "{name}"
+    );
     std::thread::sleep(std::time::Duration::from_secs(1)); // Discovery follows a moment later.
 }
 
@@ -382,6 +402,189 @@ fn the_server_and_we_say_the_same_of_every_new_object() {
         }
     }
     count.end("created");
+}
+
+/// Numbers that look random and are the same at every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((self.0 >> 33) % sides.max(1) as u64).expect("small")
+    }
+}
+
+/// Makes a value that a schema may or may not allow: mostly right in type, and often in the rest.
+fn random_value(schema: &Value, dice: &mut Dice, depth: usize) -> Value {
+    if dice.below(60) == 0 {
+        return [json!(null), json!("x"), json!(-1), json!({}), json!([])][dice.below(5)].clone();
+    }
+    if let Some(allowed) = schema["enum"].as_array().filter(|_| dice.below(20) > 0) {
+        return allowed[dice.below(allowed.len())].clone();
+    }
+    if schema["x-kubernetes-int-or-string"] == true {
+        return [json!(80), json!("50%"), json!("1Gi")][dice.below(3)].clone();
+    }
+    match schema["type"].as_str() {
+        Some("boolean") => (dice.below(2) == 0).into(),
+        Some("integer" | "number") => {
+            let least = schema["minimum"].as_i64().unwrap_or(0);
+            (least + i64::try_from(dice.below(5)).expect("small") - i64::from(dice.below(8) == 0)).into()
+        }
+        Some("string") => {
+            let texts = [
+                "a",
+                "example.com",
+                "gateway.networking.k8s.io",
+                "Abc",
+                "/a/b",
+                "10s",
+                "10.0.0.1",
+                "http",
+                "a.b.c:80",
+                "",
+                "2024-01-01T00:00:00Z",
+            ];
+            texts[dice.below(texts.len())].into()
+        }
+        Some("array") => {
+            let least = usize::try_from(schema["minItems"].as_u64().unwrap_or(0)).expect("small");
+            let count = if depth == 0 { least } else { least + dice.below(3) };
+            (0..count).map(|_| random_value(&schema["items"], dice, depth.saturating_sub(1))).collect()
+        }
+        Some("object") => {
+            let required: Vec<&str> =
+                schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let mut fields = serde_json::Map::new();
+            for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+                let is_wanted = if required.contains(&name.as_str()) {
+                    dice.below(40) > 0
+                } else {
+                    depth > 0 && dice.below(3) == 0
+                };
+                if is_wanted {
+                    fields.insert(name.clone(), random_value(schema, dice, depth.saturating_sub(1)));
+                }
+            }
+            if schema["additionalProperties"].is_object() && dice.below(2) == 0 {
+                fields.insert(
+                    "example.com/key".to_owned(),
+                    random_value(&schema["additionalProperties"], dice, depth.saturating_sub(1)),
+                );
+            }
+            fields.into()
+        }
+        _ => json!({"any": 1}),
+    }
+}
+
+/// Reads a packed file of a folder of real releases; nothing, said loudly, if there is none.
+fn real_data(name: &str) -> Option<Vec<Value>> {
+    let tools = env::var_os("CSGHUB_REAL_CHARTS").map(PathBuf::from);
+    let path = tools.and_then(|tools| Some(tools.parent()?.join("data").join(name))).filter(|path| path.exists());
+    let Some(path) = path else {
+        eprintln!("skipped: no real charts (CSGHUB_REAL_CHARTS), so no {name}");
+        return None;
+    };
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(fs::File::open(path).expect("it exists"))
+        .read_to_string(&mut text)
+        .expect("packed text");
+    Some(manifest::parse(&text).expect("YAML").into_iter().map(|object| object.into_value()).collect())
+}
+
+#[test]
+fn the_server_and_we_say_the_same_of_objects_of_real_definitions() {
+    let Some(bed) = Bed::open() else { return };
+    let bundles = ["crds/gateway-helm-1.7.5.yaml.gz", "crds/agent-sandbox-2.4.0.yaml.gz"].map(real_data);
+    let Some(release) = real_data("csghub/2.4.0.yaml.gz") else { return };
+    let namespace = bed.namespace("crd-check");
+    let server = Server::open(&bed);
+    let mut count = Count::default();
+    let mut dice = Dice(7);
+    for crd in bundles.into_iter().flatten().flatten().filter(|object| object["kind"] == "CustomResourceDefinition") {
+        install(&bed, &crd);
+        let definition = Definition::read(&crd).expect("a definition");
+        let kind = text_at(&crd, "/spec/names/kind");
+        let real = release
+            .iter()
+            .filter(|object| object["kind"] == kind && text_at(object, "/apiVersion").starts_with(&definition.group));
+        let mut objects: Vec<Value> = real.cloned().collect();
+        for version in
+            crd["spec"]["versions"].as_array().expect("versions").iter().filter(|version| version["served"] == true)
+        {
+            let schema = &version["schema"]["openAPIV3Schema"];
+            let api_version = format!("{}/{}", definition.group, text_at(version, "/name"));
+            objects.extend((0..30).map(|number| {
+                let spec = random_value(&schema["properties"]["spec"], &mut dice, number % 5);
+                json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}, "spec": spec})
+            }));
+        }
+        for (number, mut object) in objects.into_iter().enumerate() {
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.shift_remove("namespace");
+            }
+            let path = collection(&crd, &object, &namespace.name);
+            let verdict = Verdict::ask(&server, "POST", &path, &object);
+            let checked = definition.check(&object, None);
+            if env::var_os("CSGHUB_SHOW").is_some() {
+                checked.unpredictable.iter().for_each(|line| println!("unpredictable {kind} {line}"));
+            }
+            count.add(&format!("{kind} {number} {object}"), &verdict, &checked);
+        }
+    }
+    count.end("of real definitions");
+}
+
+/// Once a kind is installed, the server's discovery says what we made of its answers before.
+#[test]
+fn pretended_kinds_are_in_discovery_as_the_server_lists_them() {
+    let Some(bed) = Bed::open() else { return };
+    let server = Server::open(&bed);
+    let group = format!("{}.example.com", crate::support::bed::random_word());
+    let mut crd = fixtures().into_iter().find(|fixture| fixture.name == "subresources").expect("a fixture").crd;
+    crd["spec"]["group"] = group.as_str().into();
+    crd["metadata"]["name"] = format!("scalables.{group}").into();
+    let definitions = [Definition::read(&crd).expect("a definition")];
+    let aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let pages = [
+        ("/apis".to_owned(), aggregated),
+        ("/apis".to_owned(), "application/json"),
+        (format!("/apis/{group}"), "application/json"),
+        (format!("/apis/{group}/v1"), "application/json"),
+        (format!("/apis/{group}/v1beta1"), "application/json"),
+    ];
+    let pretended: Vec<Value> = (pages.iter())
+        .map(|(path, accept)| {
+            let (_, body) = server.get(path, accept);
+            let (_, bytes) = discovery::add(path, accept, &body, &definitions).expect("something to add");
+            serde_json::from_slice(&bytes).expect("JSON")
+        })
+        .collect();
+    install(&bed, &crd);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    for ((path, accept), pretended) in pages.iter().zip(pretended) {
+        let (_, body) = server.get(path, accept);
+        let real: Value = serde_json::from_slice(&body).expect("JSON");
+        let of_group = |page: &Value| {
+            let all = page["items"].as_array().or(page["groups"].as_array());
+            all.map_or_else(
+                || page.clone(),
+                |all| {
+                    all.iter()
+                        .find(|item| item["name"] == *group || item["metadata"]["name"] == *group)
+                        .cloned()
+                        .unwrap_or_default()
+                },
+            )
+        };
+        let plain = |mut group: Value| {
+            group["metadata"] = Value::Null; // A made-up time is in it.
+            group
+        };
+        assert_eq!(plain(of_group(&pretended)), plain(of_group(&real)), "{path} {accept}");
+    }
+    bed.kubectl(&["delete", "crd", &format!("scalables.{group}"), "--wait=false"]);
 }
 
 #[test]

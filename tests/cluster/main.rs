@@ -7,6 +7,7 @@ mod support;
 mod bed;
 mod blocked;
 mod canary;
+mod crd_check;
 mod edge;
 mod edge_helm;
 mod edge_records;

@@ -145,12 +145,18 @@ pub(super) fn go_quote(text: &str) -> String {
             '\u{8}' => quoted.push_str("\\b"),
             '\u{b}' => quoted.push_str("\\v"),
             '\u{c}' => quoted.push_str("\\f"),
-            control if control.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(control))),
+            control if control.is_ascii_control() => {
+                quoted.extend(['\\', 'x', hex(u32::from(control) / 16), hex(u32::from(control) % 16)]);
+            }
             other => quoted.push(other),
         }
     }
     quoted.push('"');
     quoted
+}
+
+fn hex(digit: u32) -> char {
+    char::from_digit(digit, 16).unwrap_or('0')
 }
 
 /// Returns JSON as Go writes it: keys sorted, and `<`, `>`, `&` escaped.

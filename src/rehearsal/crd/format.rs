@@ -272,6 +272,7 @@ fn is_date_time(text: &str) -> bool {
 /// A duration of Go (`1h30m`), or of Scala (`5 minutes`), anywhere in the text.
 fn duration(text: &str) -> Fit {
     const GO: &str = r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$";
+    static PART: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[0-9]+[\t\n\x0C\r ]*([A-Za-zµ]+)").ok());
     if matches!(text, "0" | "+0" | "-0") {
         return Fit::Fits;
     }
@@ -282,7 +283,6 @@ fn duration(text: &str) -> Fit {
     if matches(text, GO) {
         return Fit::Fits;
     }
-    static PART: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[0-9]+[\t\n\x0C\r ]*([A-Za-zµ]+)").ok());
     let Some(part) = PART.as_ref() else { return Fit::Unknown };
     let units = part.captures_iter(text).filter_map(|found| found.get(1)).map(|unit| unit.as_str().to_lowercase());
     units.into_iter().any(|unit| is_unit(&unit)).into()

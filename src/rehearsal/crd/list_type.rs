@@ -26,7 +26,7 @@ pub(super) fn duplicates(schema: &Schema, value: &Value, path: &str) -> Vec<Caus
         Value::Array(items) => {
             match schema.list_type.as_deref() {
                 Some("set") => {
-                    causes.extend(repeated(path, items, &items.iter().cloned().map(Some).collect::<Vec<_>>()))
+                    causes.extend(repeated(path, items, &items.iter().cloned().map(Some).collect::<Vec<_>>()));
                 }
                 Some("map") => causes.extend(repeated_keys(schema, path, items)),
                 _ => {}

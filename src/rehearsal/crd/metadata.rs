@@ -187,9 +187,16 @@ pub(super) fn check_object(object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let (name, prefix) = (text("name"), text("generateName"));
     if !prefix.is_empty() {
-        let shortened = prefix.strip_suffix('-').unwrap_or(prefix);
+        // The server puts an `a` for the last two characters if a dash ends it.
+        let shortened = match prefix
+            .strip_suffix('-')
+            .and_then(|rest| rest.char_indices().next_back().map(|(at, _)| rest.split_at(at).0))
+        {
+            Some(rest) => format!("{rest}a"),
+            None => prefix.to_owned(),
+        };
         causes.extend(
-            subdomain(shortened).into_iter().map(|what| Cause::invalid("metadata.generateName", prefix.into(), what)),
+            subdomain(&shortened).into_iter().map(|what| Cause::invalid("metadata.generateName", prefix.into(), what)),
         );
     }
     if !name.is_empty() {
@@ -261,12 +268,9 @@ fn check_embedded_object(fields: &Map<String, Value>, path: &str) -> Vec<Cause> 
             }
         }
         let namespace = text("namespace");
-        if !namespace.is_empty() && !(namespace.len() <= 63 && fits(&LABEL, namespace)) {
-            causes.push(Cause::invalid(
-                cause::child(&path, "namespace"),
-                namespace.into(),
-                "must be a lowercase RFC 1123 label",
-            ));
+        let is_label = namespace.len() <= 63 && fits(&LABEL, namespace);
+        if !namespace.is_empty() && !is_label {
+            causes.push(Cause::invalid(cause::child(&path, "namespace"), namespace.into(), LABEL_RULE));
         }
         causes.extend(check_shared(metadata, &path));
     }

@@ -1,4 +1,4 @@
-//! CustomResourceDefinitions that the server does not have yet, because the rehearsed plan brings them: their custom resources
+//! Custom resource definitions that the server does not have yet, because the rehearsed plan brings them: their custom resources
 //! are checked here, since nobody else can.
 //!
 //! Nothing is guessed: what cannot be told the way the server would tell it is *unpredictable*, neither accepted nor refused.
@@ -16,6 +16,9 @@ mod schema;
 mod structure;
 mod trusted;
 
+#[cfg(test)]
+mod tests;
+
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -27,7 +30,7 @@ use cause::{Cause, Kind, NO_FIELD};
 use schema::Schema;
 use structure::Structure;
 
-/// A CustomResourceDefinition.
+/// A custom resource definition.
 #[derive(Debug, Clone)]
 pub struct Definition {
     /// The API group, `example.com`.
@@ -96,7 +99,7 @@ impl Version {
     }
 }
 
-/// Why a CustomResourceDefinition cannot stand in for the server's.
+/// Why a custom resource definition cannot stand in for the server's.
 #[derive(Debug, Error)]
 pub enum NotADefinition {
     /// It is another kind, or an API version that no supported server has.
@@ -176,7 +179,7 @@ struct WrittenSubresources {
 }
 
 impl Definition {
-    /// Reads a CustomResourceDefinition, as a chart writes it.
+    /// Reads a `CustomResourceDefinition`, as a chart writes it.
     ///
     /// # Errors
     /// [`NotADefinition`]: it is something else, or cannot be read.
@@ -248,6 +251,8 @@ impl Definition {
             return checked;
         };
         let causes = self.causes(version, &mut checked, old);
+        // A status that was taken out may have defaults.
+        fill::put_defaults(&mut checked.defaulted, &version.schema);
         fill::as_written(&mut checked.defaulted);
         let shown = reference(&checked.defaulted);
         checked.findings = causes.into_iter().map(|cause| finding(&shown, &cause)).collect();

@@ -66,12 +66,10 @@ impl Translation {
                 self.out.extend(['\\', character]);
                 let first = self.next()?;
                 self.out.push(first);
-                while first == '{' {
-                    let character = self.next()?;
-                    self.out.push(character);
-                    if character == '}' {
-                        break;
-                    }
+                let mut last = first;
+                while first == '{' && last != '}' {
+                    last = self.next()?;
+                    self.out.push(last);
                 }
             }
             'a' | 'f' | 't' | 'n' | 'r' | 'v' | 'x' => self.out.extend(['\\', character]),

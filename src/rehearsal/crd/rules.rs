@@ -114,10 +114,10 @@ impl Asking {
     }
 
     fn rule(&mut self, rule: &Rule, place: &Place<'_>, value: &Value, before: Before<'_>) {
-        if rule.rule.trim().is_empty() {
+        if rule.expression.trim().is_empty() {
             return;
         }
-        let Ok(program) = Program::compile(&rule.rule) else {
+        let Ok(program) = Program::compile(&rule.expression) else {
             return self.cannot_tell(rule, place, "it cannot be compiled here");
         };
         let is_transition = program.references().has_variable("oldSelf");
@@ -125,7 +125,7 @@ impl Asking {
         if is_transition && before.value.is_none() && !is_optional {
             return;
         }
-        if let Some(because) = trusted::doubt(program.expression(), &rule.rule, place.schema, value) {
+        if let Some(because) = trusted::doubt(program.expression(), &rule.expression, place.schema, value) {
             return self.cannot_tell(rule, place, because);
         }
         let Some(scope) = self.variables(place, value, before.value, is_transition, is_optional) else {
@@ -170,7 +170,7 @@ impl Asking {
 
     fn cannot_tell(&mut self, rule: &Rule, place: &Place<'_>, because: &str) {
         let field = if place.path.is_empty() { "the object" } else { place.path };
-        self.said.unpredictable.push(format!("{field}: the rule `{}`: {because}", rule.rule.trim()));
+        self.said.unpredictable.push(format!("{field}: the rule `{}`: {because}", rule.expression.trim()));
     }
 }
 
@@ -210,7 +210,7 @@ fn message(rule: &Rule, scope: &Context<'_>) -> String {
     }
     match rule.message.as_deref() {
         Some(message) if !message.is_empty() => message.trim().to_owned(),
-        _ => format!("failed rule: {}", rule.rule.trim()),
+        _ => format!("failed rule: {}", rule.expression.trim()),
     }
 }
 
@@ -229,13 +229,13 @@ mod tests {
         )
     }
 
-    fn with_rule(rule: &str, property: Value) -> Value {
+    fn with_rule(rule: &str, property: &Value) -> Value {
         json!({"type": "object", "properties": {"a": property}, "x-kubernetes-validations": [{"rule": rule}]})
     }
 
     #[test]
     fn a_rule_that_does_not_hold_is_a_cause_and_names_itself() {
-        let schema = with_rule("self.a < 3", json!({"type": "integer"}));
+        let schema = with_rule("self.a < 3", &json!({"type": "integer"}));
         assert_eq!(asked(schema.clone(), &json!({"a": 2}), None), (vec![], 0));
         let refused = vec!["<nil>: Invalid value: failed rule: self.a < 3".to_owned()];
         assert_eq!(asked(schema.clone(), &json!({"a": 3}), None), (refused, 0));
@@ -253,6 +253,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_of_the_whole_object_sees_its_name_and_no_more_of_its_metadata() {
+        let schema = |rule: &str| json!({"type": "object", "properties": {"metadata": {"type": "object"}}, "x-kubernetes-validations": [{"rule": rule}]});
+        let object =
+            json!({"apiVersion": "example.com/v1", "kind": "A", "metadata": {"name": "b", "labels": {"c": "d"}}});
+        assert_eq!(asked(schema("self.metadata.name == 'b' && self.kind == 'A'"), &object, None), (vec![], 0));
+        assert_eq!(asked(schema("self.metadata.name.startsWith('a')"), &object, None).0.len(), 1);
+        assert_eq!(asked(schema("self.metadata.labels.c == 'd'"), &object, None), (vec![], 1));
+    }
+
+    #[test]
     fn what_the_evaluator_does_not_know_is_neither_right_nor_wrong() {
         let string = json!({"type": "string"});
         for (rule, property, object) in [
@@ -267,7 +277,7 @@ mod tests {
                 json!({"a": ["z", "x"]}),
             ),
         ] {
-            assert_eq!(asked(with_rule(rule, property), &object, None), (vec![], 1), "{rule}");
+            assert_eq!(asked(with_rule(rule, &property), &object, None), (vec![], 1), "{rule}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The schema of a custom resource, as a CustomResourceDefinition writes it.
+//! The schema of a custom resource, as a `CustomResourceDefinition` writes it.
 //!
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1` `JSONSchemaProps`.
 
@@ -102,7 +102,8 @@ pub(super) enum Additional {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Rule {
     /// The expression.
-    pub(super) rule: String,
+    #[serde(rename = "rule")]
+    pub(super) expression: String,
     /// What is said if it does not hold.
     pub(super) message: Option<String>,
     /// The same as an expression.

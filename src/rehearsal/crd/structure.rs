@@ -73,7 +73,7 @@ impl Structure {
             outcome.merge(at.check_type(value));
             outcome.matched += 1;
         }
-        outcome.merge(self.junctors(&at, value, old));
+        outcome.merge(self.junctors(&at, value));
         outcome.matched += 1;
         match value {
             Value::String(text) => {
@@ -201,12 +201,13 @@ impl Structure {
         if self.unpredictable.len() == untold { outcome } else { Outcome::default() }
     }
 
-    fn junctors(&mut self, at: &Place<'_>, value: &Value, old: Option<&Value>) -> Outcome {
-        let mut outcome = self.if_told(|this| this.any_of(at, value, old));
-        outcome.merge(self.if_told(|this| this.one_of(at, value, old)));
+    /// Nothing is let through here because it is unchanged.
+    fn junctors(&mut self, at: &Place<'_>, value: &Value) -> Outcome {
+        let mut outcome = self.if_told(|this| this.any_of(at, value));
+        outcome.merge(self.if_told(|this| this.one_of(at, value)));
         let mut holding = 0;
         for schema in &at.schema.all_of {
-            let result = self.node(schema, value, at.path, old);
+            let result = self.node(schema, value, at.path, None);
             holding += usize::from(result.is_valid());
             outcome.merge(result);
         }
@@ -216,7 +217,7 @@ impl Structure {
         }
         outcome.merge(self.if_told(|this| {
             let holds =
-                at.schema.not.as_deref().is_some_and(|schema| this.node(schema, value, at.path, old).is_valid());
+                at.schema.not.as_deref().is_some_and(|schema| this.node(schema, value, at.path, None).is_valid());
             let refused = holds.then(|| whole(format!("\"{}\" must not validate the schema (not)", at.path)));
             refused.map_or_else(Outcome::default, Outcome::from)
         }));
@@ -224,11 +225,11 @@ impl Structure {
         outcome
     }
 
-    fn any_of(&mut self, at: &Place<'_>, value: &Value, old: Option<&Value>) -> Outcome {
+    fn any_of(&mut self, at: &Place<'_>, value: &Value) -> Outcome {
         let mut outcome = Outcome::default();
         let mut best: Option<Outcome> = None;
         for schema in &at.schema.any_of {
-            let result = self.node(schema, value, at.path, old);
+            let result = self.node(schema, value, at.path, None);
             if result.is_valid() {
                 return result;
             }
@@ -243,7 +244,7 @@ impl Structure {
         outcome
     }
 
-    fn one_of(&mut self, at: &Place<'_>, value: &Value, old: Option<&Value>) -> Outcome {
+    fn one_of(&mut self, at: &Place<'_>, value: &Value) -> Outcome {
         if at.schema.one_of.is_empty() {
             return Outcome::default();
         }
@@ -251,7 +252,7 @@ impl Structure {
         let (mut first, mut best): (Option<Outcome>, Option<Outcome>) = (None, None);
         let mut holding = 0;
         for schema in &at.schema.one_of {
-            let result = self.node(schema, value, at.path, old);
+            let result = self.node(schema, value, at.path, None);
             if result.is_valid() {
                 holding += 1;
                 best = None;

@@ -1,6 +1,6 @@
 //! Where our CEL evaluator is known to answer otherwise than the server's: its answer is then not asked for.
 
-use kube_cel::cel::common::ast::{Expr, IdedExpr, LiteralValue};
+use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use serde_json::Value;
 
 use super::schema::Schema;
@@ -78,15 +78,21 @@ fn any_call(expr: &Expr, what: &dyn Fn(&str, &[IdedExpr]) -> bool) -> bool {
         .any(|part| any_call(&part.expr, what)),
         Expr::List(list) => list.elements.iter().any(below),
         Expr::Select(select) => below(&select.operand),
-        // A map or a message literal is rare; what is in it is not looked at, so it is doubted.
-        Expr::Map(_) | Expr::Struct(_) => true,
+        Expr::Map(map) => map.entries.iter().any(|entry| match &entry.expr {
+            EntryExpr::MapEntry(entry) => below(&entry.key) || below(&entry.value),
+            EntryExpr::StructField(_) => true,
+        }),
+        // A message literal is rare; what is in it is not looked at, so it is doubted.
+        Expr::Struct(_) => true,
         Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => false,
     }
 }
 
 fn compares_lists(expr: &Expr, schema: &Schema) -> bool {
+    // What a macro collects into is a plain list.
+    let is_collected = |operand: &IdedExpr| matches!(&operand.expr, Expr::Ident(name) if name.starts_with('@'));
     any_call(expr, &|name, operands| {
-        let compares = matches!(name, "_==_" | "_!=_" | "_+_" | "@in" | "_in_");
+        let compares = matches!(name, "_==_" | "_!=_" | "_+_" | "@in" | "_in_") && !operands.iter().any(is_collected);
         compares && operands.len() == 2 && operands.iter().all(|operand| !is_scalar(&operand.expr, schema))
     })
 }
@@ -94,6 +100,11 @@ fn compares_lists(expr: &Expr, schema: &Schema) -> bool {
 fn is_scalar(expr: &Expr, schema: &Schema) -> bool {
     match expr {
         Expr::Literal(_) => true,
+        // The operands of a sum and of a choice have one type, as the server has checked.
+        Expr::Call(call) if call.func_name == "_+_" => call.args.iter().any(|operand| is_scalar(&operand.expr, schema)),
+        Expr::Call(call) if call.func_name == "_?_:_" => {
+            call.args.iter().skip(1).any(|operand| is_scalar(&operand.expr, schema))
+        }
         Expr::Call(call) => SCALAR_FUNCTIONS.contains(&call.func_name.as_str()),
         Expr::Select(select) => {
             select.test || {
