@@ -68,7 +68,8 @@ impl Account {
         let mut findings = self.findings;
         // Stable: within a class in the order in which Helm met them.
         findings.sort_by_key(|finding| Class::ALL.iter().position(|class| *class == finding.class));
-        Rehearsed { format: REHEARSED_FORMAT, mode, objects, findings, denied, end: CommandEnd::default() }
+        let end = CommandEnd::default();
+        Rehearsed { format: REHEARSED_FORMAT, subject: None, mode, objects, findings, denied, end }
     }
 }
 
