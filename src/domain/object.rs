@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
@@ -13,7 +14,7 @@ use thiserror::Error;
 /// Names one object of a cluster: type, namespace (none for cluster-scoped or not yet defaulted), name.
 ///
 /// Ordered by namespace, kind and name, so that lists of objects read the same in every output.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectRef {
     /// `apps/v1`, or `v1` for the core group.
     pub api_version: String,

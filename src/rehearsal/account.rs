@@ -70,6 +70,7 @@ impl Account {
         findings.sort_by_key(|finding| Class::ALL.iter().position(|class| *class == finding.class));
         Rehearsed {
             format: REHEARSED_FORMAT,
+            subject: None,
             mode,
             objects,
             findings,

@@ -4,6 +4,7 @@
 pub mod build;
 pub mod explain;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::object::ObjectRef;
@@ -12,7 +13,7 @@ use super::object::ObjectRef;
 pub const PLAN_FORMAT: u32 = 1;
 
 /// An ordered list of steps for one release.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// [`PLAN_FORMAT`].
     pub format: u32,
@@ -45,7 +46,7 @@ impl Plan {
 }
 
 /// An object of the release before the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectBefore {
     /// Which.
     pub object: ObjectRef,
@@ -67,7 +68,7 @@ pub struct ObjectBefore {
 }
 
 /// One change with its reason and its undo.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Such as `helm-upgrade`; unique in the plan.
     pub id: String,
@@ -80,7 +81,7 @@ pub struct Step {
 }
 
 /// What a step does. One contract each: describe (`explain`), pretend ([`Action::removes`]), do, probe and undo (`flow`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Action {
     /// Remove a finished Job whose template Helm could not change: Helm then makes it anew.
@@ -125,7 +126,7 @@ impl Action {
 }
 
 /// How a step is reversed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Undo {
     /// The step changes nothing.

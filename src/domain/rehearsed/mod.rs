@@ -4,9 +4,12 @@
 //! Where neither can tell, the write is "unpredictable", and says why: it is listed and does not block.
 
 pub mod command;
+pub mod summary;
+pub mod wording;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,7 +20,7 @@ use super::report::Problem;
 pub const REHEARSED_FORMAT: u32 = 1;
 
 /// Whether refusals were hidden from Helm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// A refusal is answered with a made-up success, so that all of them are found.
@@ -27,10 +30,14 @@ pub enum Mode {
 }
 
 /// The result of one rehearsal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rehearsed {
     /// [`REHEARSED_FORMAT`].
     pub format: u32,
+    /// What was rehearsed, as the subject of a sentence: `The upgrade`, or a command in backticks without its values. Absent:
+    /// `The command`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// How refusals were answered.
     pub mode: Mode,
     /// Every object that was written, in the order in which it was first written; the command's own records (Helm's release
@@ -57,7 +64,7 @@ impl Rehearsed {
 }
 
 /// How a rehearsed command ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandEnd {
     /// Its exit code: 0 if it did what it was asked for.
     pub exit_code: i32,
@@ -67,7 +74,7 @@ pub struct CommandEnd {
 }
 
 /// One object, and what all writes to it together would do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RehearsedObject {
     /// Which.
     pub object: ObjectRef,
@@ -87,7 +94,7 @@ pub struct RehearsedObject {
 }
 
 /// What would become of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// It is written and stays as it is.
@@ -105,7 +112,7 @@ pub enum Operation {
 }
 
 /// What the server said to the writes of one object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Verdict {
     /// It takes them.
@@ -120,7 +127,7 @@ pub enum Verdict {
 }
 
 /// A field that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldChange {
     /// Such as `spec.template.spec.containers[name=web].image`.
     pub path: String,
@@ -133,7 +140,7 @@ pub struct FieldChange {
 }
 
 /// What kind of trouble a finding tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// A field that cannot be changed once it is set.
@@ -215,7 +222,7 @@ impl Class {
 }
 
 /// One thing that a person should know before the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// What kind of trouble.
     pub class: Class,
@@ -233,10 +240,10 @@ pub struct Finding {
     pub remedy: Remedy,
 }
 
-/// Writes `Job shop/init: immutable field: spec.template cannot be changed`.
+/// Writes [`wording::finding`]: `Job shop/init: immutable field, spec.template: it cannot be changed`.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.object, self.class.title(), self.cause)
+        f.write_str(&wording::finding(self))
     }
 }
 
@@ -249,7 +256,7 @@ impl Finding {
 }
 
 /// What helps against a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Remedy {
     /// The plan can remove the finished Job just before Helm, which then makes it anew.

@@ -12,6 +12,7 @@ mod live;
 mod options;
 mod plan;
 mod prompt;
+mod rehearsal;
 mod report;
 mod screen;
 mod status;
@@ -21,6 +22,8 @@ mod view;
 
 #[cfg(test)]
 mod gallery;
+#[cfg(test)]
+mod samples;
 
 pub use error::{Failure, render_error};
 pub use event::{render_event, render_live_line};
@@ -29,6 +32,7 @@ pub use findings::render_findings;
 pub use options::{ColourChoice, Format, Options, Stream, Surroundings, Verbosity};
 pub use plan::render_plan;
 pub use prompt::Consent;
+pub use rehearsal::render_rehearsal;
 pub use report::render_report;
 pub use screen::{Screen, Unwritable, Written};
 pub use status::render_status;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::findings::render_findings;
 use super::options::Verbosity;
 use super::plan::render_plan;
+use super::rehearsal::render_rehearsal;
 use super::report::render_report;
 use super::status::render_status;
 use super::style::Style;
@@ -39,7 +40,7 @@ impl View<'_> {
             View::Report(report) => render_report(report, style, verbosity),
             View::Findings(findings) => render_findings(findings, style, verbosity),
             View::Plan(plan) => render_plan(plan, style, verbosity),
-            View::Rehearsal(rehearsed) => serde_json::to_string_pretty(rehearsed).unwrap_or_default(),
+            View::Rehearsal(rehearsed) => render_rehearsal(rehearsed, style, verbosity),
             View::Status(status) => render_status(status, style),
             View::Verify(verify) => render_verify(verify, style, verbosity),
         }
@@ -105,6 +106,12 @@ impl<'a> From<&'a Vec<Finding>> for View<'a> {
 impl<'a> From<&'a PlanView> for View<'a> {
     fn from(plan: &'a PlanView) -> Self {
         View::Plan(plan)
+    }
+}
+
+impl<'a> From<&'a Rehearsed> for View<'a> {
+    fn from(rehearsed: &'a Rehearsed) -> Self {
+        View::Rehearsal(rehearsed)
     }
 }
 
