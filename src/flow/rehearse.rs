@@ -12,7 +12,7 @@ use crate::domain::helm_error::{self, ErrorScene};
 use crate::domain::manifest;
 use crate::domain::object::Object;
 use crate::domain::plan::Plan;
-use crate::domain::rehearsed::{CommandEnd, Mode, Rehearsed};
+use crate::domain::rehearsed::{Class, CommandEnd, Finding, Mode, Rehearsed, Remedy};
 use crate::domain::release::Release;
 use crate::domain::report::ExitStatus;
 use crate::edge::disk::RunFolder;
@@ -70,7 +70,7 @@ pub async fn upgrade(
         pretended: pretended(session, plan).await?,
     };
     let clock = session.stage(Stage::Rehearse, format!("rehearse helm upgrade {release}"));
-    play(session, folder, &words, settings, clock).await
+    play(session, folder, &words, settings, clock, "The upgrade".to_owned()).await
 }
 
 /// Rehearses any command that honours KUBECONFIG; `words` begin with the program.
@@ -80,7 +80,11 @@ pub async fn upgrade(
 pub async fn command(session: &Session, folder: &RunFolder, words: &[String], mode: Mode) -> Result<Played, Failure> {
     let settings = Settings { mode, now: host::now(), release: None, pretended: Vec::new() };
     let clock = session.stage(Stage::Rehearse, format!("rehearse {}", words.join(" ")));
-    play(session, folder, words, settings, clock).await
+    // Values may be secret, so that only what is done is named.
+    let program = words.first().and_then(|word| Path::new(word).file_name()).and_then(|name| name.to_str());
+    let verb = words.get(1).filter(|word| !word.starts_with('-') && !word.contains('='));
+    let named: Vec<&str> = program.into_iter().chain(verb.map(String::as_str)).collect();
+    play(session, folder, words, settings, clock, format!("`{}`", named.join(" "))).await
 }
 
 async fn play(
@@ -89,6 +93,7 @@ async fn play(
     words: &[String],
     settings: Settings,
     clock: StageClock<'_>,
+    subject: String,
 ) -> Result<Played, Failure> {
     let (release, namespace) =
         settings.release.as_ref().map_or(("", ""), |release| (release.name.as_str(), release.namespace.as_str()));
@@ -107,12 +112,15 @@ async fn play(
     trust(&counters)?;
     let mut rehearsed = rehearsal.close();
     let exit_code = ended.status.code().unwrap_or(1);
-    let problems = if exit_code == 0 {
-        Vec::new()
-    } else {
-        helm_error::explain(&ended.stderr, &ErrorScene { release: &release, namespace: &namespace })
-    };
+    if exit_code != 0 {
+        rehearsed.find(missing_kinds(&ended.stderr));
+    }
+    // What a finding tells is not told again.
+    let is_told = rehearsed.findings.iter().any(|finding| finding.class == Class::MissingKind);
+    let scene = ErrorScene { release: &release, namespace: &namespace };
+    let problems = if exit_code == 0 || is_told { Vec::new() } else { helm_error::explain(&ended.stderr, &scene) };
     rehearsed.end = CommandEnd { exit_code, problems };
+    rehearsed.subject = Some(subject);
     let rehearsed = masked(session, &rehearsed)?;
     let refused = rehearsed.findings.iter().filter(|finding| finding.class.blocks()).count();
     if refused == 0 && exit_code == 0 {
@@ -123,6 +131,19 @@ async fn play(
         clock.fail(format!("{refused} findings in {} objects", rehearsed.objects.len()));
     }
     Ok(Played { rehearsed, counters })
+}
+
+/// Helm stops at kinds that the server does not know, before it writes anything.
+fn missing_kinds(stderr: &str) -> Vec<Finding> {
+    let findings = helm_error::missing_kinds(stderr).into_iter().map(|object| Finding {
+        class: Class::MissingKind,
+        cause: format!("the cluster has no kind {} in {}", object.kind, object.api_version),
+        object,
+        fields: Vec::new(),
+        who: None,
+        remedy: Remedy::Person { text: helm_error::MISSING_KIND_REMEDY.to_owned() },
+    });
+    findings.collect()
 }
 
 fn cannot_start(error: RehearsedError) -> Failure {

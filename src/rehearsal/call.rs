@@ -103,7 +103,7 @@ pub(super) struct Target {
 
 /// A request that is not in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
+pub(super) struct Denied {
     /// What was asked, such as `POST pods/exec`.
     what: String,
     /// Why it is refused.
@@ -260,7 +260,7 @@ impl fmt::Display for Denied {
 impl Denied {
     /// Returns 405 with the reason, as a Status.
     #[must_use]
-    pub fn into_response(self) -> Response {
+    pub(super) fn into_response(self) -> Response {
         let message = format!("the rehearsal does not let this through: {self}");
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,

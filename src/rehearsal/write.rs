@@ -288,17 +288,51 @@ fn as_new(object: &Value) -> Value {
             metadata.shift_remove(field);
         }
     }
-    if object.get("kind").and_then(Value::as_str) == Some("Service")
-        && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
-    {
-        // A headless Service says so itself.
-        if spec.get("clusterIP").and_then(Value::as_str) != Some("None") {
-            spec.shift_remove("clusterIP");
-            spec.shift_remove("clusterIPs");
-        }
+    match object.get("kind").and_then(Value::as_str) {
+        Some("Service") => unallocate(&mut object),
+        Some("Job") => unselect(&mut object),
+        _ => {}
     }
     object
 }
+
+/// A Service without the addresses that a dry run made up, and without the fields that a server fills in for another type: an
+/// update clears those itself, a create refuses them.
+fn unallocate(service: &mut Value) {
+    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let kind = spec.get("type").and_then(Value::as_str).unwrap_or("ClusterIP").to_owned();
+    let mut dropped: Vec<&str> = Vec::new();
+    // A headless Service says so itself.
+    if spec.get("clusterIP").and_then(Value::as_str) != Some("None") || kind == "ExternalName" {
+        dropped.extend(["clusterIP", "clusterIPs"]);
+    }
+    match kind.as_str() {
+        "ClusterIP" => dropped.extend(["externalTrafficPolicy", "allocateLoadBalancerNodePorts"]),
+        "ExternalName" => dropped.extend(["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]),
+        _ => {}
+    }
+    for field in dropped {
+        spec.shift_remove(field);
+    }
+}
+
+/// A Job without what the server generated to tie its pods to it.
+fn unselect(job: &mut Value) {
+    if job.pointer("/spec/manualSelector") == Some(&Value::Bool(true)) {
+        return;
+    }
+    if let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.shift_remove("selector");
+    }
+    for pointer in ["/metadata/labels", "/spec/template/metadata/labels"] {
+        let Some(labels) = job.pointer_mut(pointer).and_then(Value::as_object_mut) else { continue };
+        labels.retain(|label, _| !JOB_LABELS.contains(&label.as_str()));
+    }
+}
+
+/// Source: `k8s.io/api/batch/v1` `ControllerUidLabel`, `JobNameLabel` and their older forms.
+const JOB_LABELS: [&str; 4] =
+    ["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"];
 
 /// The object with the version that the server has: the overlay's is unknown to it.
 fn with_real_version(object: &Value, real: Option<&Value>) -> Value {

@@ -8,6 +8,7 @@ mod sentences;
 mod server;
 mod wall;
 
+pub use sentences::{MISSING_KIND_REMEDY, missing_kinds};
 pub(crate) use server::{is_about_immutability, parse_right, remedy_for_immutable, told_briefly, wrong_go_type};
 pub(crate) use wall::{between, quoted, split_top, without_value};
 

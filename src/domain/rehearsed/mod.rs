@@ -56,6 +56,13 @@ pub struct Rehearsed {
 }
 
 impl Rehearsed {
+    /// Adds findings, in the order of their classes.
+    pub fn find(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.findings.extend(findings);
+        // Stable: within a class in the order in which they were met.
+        self.findings.sort_by_key(|finding| Class::ALL.iter().position(|class| *class == finding.class));
+    }
+
     /// Tells whether what was rehearsed must not begin as it is: something would be refused or lost, or the command failed.
     #[must_use]
     pub fn blocks(&self) -> bool {

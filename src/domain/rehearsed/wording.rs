@@ -132,7 +132,10 @@ fn verdict(rehearsed: &Rehearsed) -> (Tone, String) {
     if unpredictable > 0 {
         let is = if unpredictable == 1 { "is" } else { "are" };
         let all = counted(total, "object");
-        return (Tone::Warning, format!("go through as far as can be told: {unpredictable} of {all} {is} unpredictable"));
+        return (
+            Tone::Warning,
+            format!("go through as far as can be told: {unpredictable} of {all} {is} unpredictable"),
+        );
     }
     let tone = if rehearsed.findings.is_empty() { Tone::Good } else { Tone::Warning };
     match total {
@@ -214,9 +217,7 @@ pub fn entries(rehearsed: &Rehearsed, about: About) -> Vec<Entry<'_>> {
         About::Refused => refusals(rehearsed),
         About::End => end(rehearsed),
         About::Loss => rehearsed.of_class(Class::DataLoss).map(|finding| untitled(finding)).collect(),
-        About::Foreign => {
-            rehearsed.of_class(Class::ForeignDeletion).map(|finding| untitled(finding)).collect()
-        }
+        About::Foreign => rehearsed.of_class(Class::ForeignDeletion).map(|finding| untitled(finding)).collect(),
         About::Denied => rehearsed.denied.iter().map(|denied| plain(Tone::Unknown, denied.clone())).collect(),
         About::Unpredictable => unpredictable(rehearsed),
         About::Warnings => {
@@ -363,9 +364,8 @@ pub fn consent(rehearsed: &Rehearsed) -> Vec<String> {
             None => asked.push((&finding.object, vec![because])),
         }
     }
-    let flag = |(object, reasons): (&ObjectRef, Vec<String>)| {
-        format!("`--delete {}`: {}", typed(object), reasons.join("; "))
-    };
+    let flag =
+        |(object, reasons): (&ObjectRef, Vec<String>)| format!("`--delete {}`: {}", typed(object), reasons.join("; "));
     asked.into_iter().map(flag).collect()
 }
 

@@ -33,6 +33,7 @@ pub(super) fn empty() -> Rehearsed {
         objects: vec![],
         findings: vec![],
         denied: vec![],
+        notes: Vec::new(),
         end: CommandEnd::default(),
     }
 }
@@ -48,7 +49,9 @@ pub(super) fn clean() -> Rehearsed {
     };
     let mut objects = Vec::new();
     objects.extend((1..=3).map(|n| accepted("v1", "ConfigMap", &format!("new-{n}"), Operation::Create)));
-    objects.extend((1..=2).map(|n| accepted("networking.k8s.io/v1", "NetworkPolicy", &format!("p{n}"), Operation::Create)));
+    objects.extend(
+        (1..=2).map(|n| accepted("networking.k8s.io/v1", "NetworkPolicy", &format!("p{n}"), Operation::Create)),
+    );
     objects.extend((1..=6).map(|n| RehearsedObject {
         changes: vec![image(n), change("spec.replicas", json!(1), json!(2))],
         restarts_pods: true,
@@ -168,6 +171,7 @@ pub(super) fn uninstall() -> Rehearsed {
             accepted("v1", "Service", "web", Operation::Delete),
         ],
         denied: vec!["POST pods/exec in namespace shop: it leaves HTTP (exec, attach, port-forward)".into()],
+        notes: Vec::new(),
         ..empty()
     }
 }

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::rehearsal::refusal::{Refusal, RefusedWrite, Write, classify};
+use crate::rehearsal::refusal::{Refusal, RefusedWrite, classify};
+use crate::rehearsal::write::Act;
 
 /// One Service that was asked for on Kubernetes 1.36, with a dry run and for real.
 #[derive(Debug, Deserialize)]
@@ -64,7 +65,7 @@ fn the_ruling_has_the_class_and_the_field_of_the_server_s_own_refusal() {
         let object = object_of(&case);
         let write = RefusedWrite {
             object: &object,
-            verb: if case.live.is_some() { Write::Update } else { Write::Create },
+            act: if case.live.is_some() { Act::Update } else { Act::Create },
             code: case.real.code,
             status: &case.real.status,
             live: case.live.as_ref(),

@@ -32,52 +32,52 @@ use structure::Structure;
 
 /// A custom resource definition.
 #[derive(Debug, Clone)]
-pub struct Definition {
+pub(super) struct Definition {
     /// The API group, `example.com`.
-    pub group: String,
+    pub(super) group: String,
     /// How the kind is called.
-    pub names: Names,
+    pub(super) names: Names,
     /// Whether its objects are in namespaces.
-    pub is_namespaced: bool,
+    pub(super) is_namespaced: bool,
     /// Its versions, as written.
-    pub versions: Vec<Version>,
+    pub(super) versions: Vec<Version>,
     /// Whether a webhook converts objects between versions; else only the version differs.
-    pub converts_by_webhook: bool,
+    pub(super) converts_by_webhook: bool,
 }
 
 /// How a kind is called.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Names {
+pub(super) struct Names {
     /// `Widget`.
-    pub kind: String,
+    pub(super) kind: String,
     /// `widgets`.
-    pub plural: String,
+    pub(super) plural: String,
     /// `widget`; by default the kind in lower case.
     #[serde(default)]
-    pub singular: String,
+    pub(super) singular: String,
     /// `WidgetList`; by default the kind and `List`.
     #[serde(default)]
-    pub list_kind: String,
+    pub(super) list_kind: String,
     /// `wd`.
     #[serde(default)]
-    pub short_names: Vec<String>,
+    pub(super) short_names: Vec<String>,
     /// `all`.
     #[serde(default)]
-    pub categories: Vec<String>,
+    pub(super) categories: Vec<String>,
 }
 
 /// One version of a kind.
 #[derive(Debug, Clone)]
-pub struct Version {
+pub(super) struct Version {
     /// `v1beta1`.
-    pub name: String,
+    pub(super) name: String,
     /// Whether the server answers for it.
-    pub is_served: bool,
+    pub(super) is_served: bool,
     /// Whether objects are stored in it.
-    pub is_storage: bool,
+    pub(super) is_storage: bool,
     /// Whether `status` is a subresource: it cannot be set together with the rest.
-    pub has_status: bool,
+    pub(super) has_status: bool,
     /// Where replicas are, if `scale` is a subresource.
     scale: Option<Scale>,
     schema: Schema,
@@ -94,14 +94,14 @@ struct Scale {
 impl Version {
     /// Tells whether `scale` is a subresource.
     #[must_use]
-    pub fn has_scale(&self) -> bool {
+    pub(super) fn has_scale(&self) -> bool {
         self.scale.is_some()
     }
 }
 
 /// Why a custom resource definition cannot stand in for the server's.
 #[derive(Debug, Error)]
-pub enum NotADefinition {
+pub(super) enum NotADefinition {
     /// It is another kind, or an API version that no supported server has.
     #[error("{0} is not apiextensions.k8s.io/v1, CustomResourceDefinition")]
     OtherKind(String),
@@ -115,16 +115,16 @@ pub enum NotADefinition {
 
 /// What the server would say of a custom resource.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub(super) struct Checked {
     /// What it would refuse it for; empty if it takes it (or if nobody can tell, see `unpredictable`).
-    pub findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
     /// Fields that the schema does not know. The server drops them, or, asked for strict field validation and by server-side apply,
     /// refuses the object for them.
-    pub unknown_fields: Vec<String>,
+    pub(super) unknown_fields: Vec<String>,
     /// The object as the server would store it: defaults put in, unknown fields taken out.
-    pub defaulted: Value,
+    pub(super) defaulted: Value,
     /// What cannot be told before it really happens, one line each.
-    pub unpredictable: Vec<String>,
+    pub(super) unpredictable: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -183,7 +183,7 @@ impl Definition {
     ///
     /// # Errors
     /// [`NotADefinition`]: it is something else, or cannot be read.
-    pub fn read(crd: &Value) -> Result<Self, NotADefinition> {
+    pub(super) fn read(crd: &Value) -> Result<Self, NotADefinition> {
         let text = |name: &str| crd.get(name).and_then(Value::as_str).unwrap_or_default();
         if text("apiVersion") != "apiextensions.k8s.io/v1" || text("kind") != "CustomResourceDefinition" {
             return Err(NotADefinition::OtherKind(format!("{}, {}", text("apiVersion"), text("kind"))));
@@ -221,13 +221,13 @@ impl Definition {
 
     /// Returns a version that the server answers for.
     #[must_use]
-    pub fn served(&self, version: &str) -> Option<&Version> {
+    pub(super) fn served(&self, version: &str) -> Option<&Version> {
         self.versions.iter().find(|served| served.is_served && served.name == version)
     }
 
     /// Tells what the server would say of `object`: to its creation, or, with `old`, to its change.
     #[must_use]
-    pub fn check(&self, object: &Value, old: Option<&Value>) -> Checked {
+    pub(super) fn check(&self, object: &Value, old: Option<&Value>) -> Checked {
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
         let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
         let mut checked = Checked {

@@ -3,7 +3,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::*;
-use crate::rehearsal::refusal::{Refusal, RefusedWrite, Write, classify};
+use crate::rehearsal::refusal::{Refusal, RefusedWrite, classify};
+use crate::rehearsal::write::Act;
 
 /// Writes that were made one after the other on Kubernetes 1.36, a moment apart after each deletion.
 #[derive(Debug, Deserialize)]
@@ -63,7 +64,7 @@ fn the_ledger_says_of_every_write_what_the_server_really_did() {
             let Ruling::Findings(found) = ruling else { panic!("{place}") };
             let write = RefusedWrite {
                 object: &written.object,
-                verb: Write::Create,
+                act: Act::Create,
                 code: written.code,
                 status: &written.status,
                 live: None,

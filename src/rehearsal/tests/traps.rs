@@ -1,1 +1,493 @@
+//! The traps of a dry-run proxy, one test each: what leaves for the server, what the command sees, what is told.
+//!
+//! The server is a script here: what it answered to such requests was seen on a real one. The same is tried for real in
+//! `tests/cluster/rehearsal.rs`.
 
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::super::{Next, Pretended, Rehearsal, ReleaseSettings, Request, Response, Settings, message};
+use crate::domain::object::ObjectRef;
+use crate::domain::rehearsed::{Class, Mode, Operation, Rehearsed, Verdict};
+
+/// A rehearsal in front of a scripted server.
+struct Scene<S> {
+    rehearsal: Rehearsal,
+    server: S,
+    /// What reached the server, oldest first.
+    sent: Vec<Request>,
+}
+
+fn settings(mode: Mode) -> Settings {
+    let release = ReleaseSettings { name: "shop".into(), namespace: "prod".into(), current: Vec::new() };
+    Settings { mode, now: "2026-01-01T00:00:00Z".into(), release: Some(release), pretended: Vec::new() }
+}
+
+impl<S: FnMut(&Request) -> (u16, Value)> Scene<S> {
+    fn new(server: S) -> Self {
+        Self::with(settings(Mode::All), server)
+    }
+
+    fn with(settings: Settings, server: S) -> Self {
+        Self { rehearsal: Rehearsal::new(settings), server, sent: Vec::new() }
+    }
+
+    fn call(&mut self, method: &str, uri: &str, media: &str, body: &Value) -> (StatusCode, Value) {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let request = http::Request::builder().method(method).uri(uri).header("content-type", media);
+        let mut next = self.rehearsal.receive(request.body(body).expect("a request"));
+        loop {
+            match next {
+                Next::Answer(answer) => return read(&answer),
+                Next::Forward(request) => return read(&self.ask(request)),
+                Next::Ask(request, then) => {
+                    let answer = self.ask(request);
+                    next = self.rehearsal.resume(then, answer);
+                }
+                Next::Watch(..) => panic!("a watch is no call"),
+            }
+        }
+    }
+
+    fn ask(&mut self, request: Request) -> Response {
+        let (status, body) = (self.server)(&request);
+        self.sent.push(request);
+        message::json_response(StatusCode::from_u16(status).expect("a status"), &body)
+    }
+
+    fn get(&mut self, uri: &str) -> (StatusCode, Value) {
+        self.call("GET", uri, "", &Value::Null)
+    }
+
+    fn create(&mut self, collection: &str, object: &Value) -> (StatusCode, Value) {
+        self.call("POST", &format!("{collection}?fieldManager=helm"), "application/json", object)
+    }
+
+    fn apply(&mut self, path: &str, object: &Value) -> (StatusCode, Value) {
+        let uri = format!("{path}?fieldManager=helm&force=false");
+        self.call("PATCH", &uri, "application/apply-patch+yaml", object)
+    }
+
+    fn delete(&mut self, path: &str) -> (StatusCode, Value) {
+        self.call("DELETE", path, "application/json", &json!({"propagationPolicy": "Background"}))
+    }
+
+    /// The writes that reached the server, as `METHOD path`.
+    fn writes(&self) -> Vec<String> {
+        let writes = self.sent.iter().filter(|request| request.method() != Method::GET);
+        writes.map(|request| format!("{} {}", request.method(), request.uri().path())).collect()
+    }
+
+    fn last_body(&self) -> Value {
+        serde_json::from_slice(self.sent.last().expect("something was sent").body()).expect("JSON")
+    }
+
+    fn close(self) -> Rehearsed {
+        self.rehearsal.close()
+    }
+}
+
+fn read(answer: &Response) -> (StatusCode, Value) {
+    (answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default())
+}
+
+fn job(name: &str, image: &str) -> Value {
+    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": "prod"},
+        "spec": {"template": {"spec": {"containers": [{"name": "a", "image": image}]}}}})
+}
+
+fn config(name: &str, value: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "prod"}, "data": {"a": value}})
+}
+
+fn stored(mut object: Value) -> Value {
+    object["metadata"]["uid"] = json!("real");
+    object["metadata"]["resourceVersion"] = json!("7");
+    object["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
+    object["metadata"]["annotations"] =
+        json!({"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "prod"});
+    object
+}
+
+fn status(code: u16, reason: &str, message: &str) -> (u16, Value) {
+    (code, json!({"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": code}))
+}
+
+fn not_found() -> (u16, Value) {
+    status(404, "NotFound", "not found")
+}
+
+/// A server that has these objects by path, takes every dry run and stores nothing.
+fn server(objects: &[(&'static str, Value)]) -> impl FnMut(&Request) -> (u16, Value) + use<> {
+    let objects = objects.to_vec();
+    move |request| {
+        let path = request.uri().path();
+        let live = objects.iter().find(|(known, _)| *known == path).map(|(_, object)| object.clone());
+        match request.method().as_str() {
+            "GET"
+                if path.ends_with("resourcequotas") || path.ends_with("services") || path.ends_with("servicecidrs") =>
+            {
+                (200, json!({"items": []}))
+            }
+            "GET" | "DELETE" => live.map_or_else(not_found, |object| (200, object)),
+            _ => {
+                let mut object: Value = serde_json::from_slice(request.body()).expect("JSON");
+                object["metadata"]["uid"] = json!("made-up-by-the-dry-run");
+                (if live.is_some() { 200 } else { 201 }, object)
+            }
+        }
+    }
+}
+
+const JOBS: &str = "/apis/batch/v1/namespaces/prod/jobs";
+const JOB: &str = "/apis/batch/v1/namespaces/prod/jobs/init";
+const CONFIGS: &str = "/api/v1/namespaces/prod/configmaps";
+const CONFIG: &str = "/api/v1/namespaces/prod/configmaps/a";
+
+#[test]
+fn t1_a_deletion_says_in_its_body_that_it_is_a_dry_run() {
+    let mut scene = Scene::new(server(&[(CONFIG, stored(config("a", "1")))]));
+    let (code, _) = scene.delete(CONFIG);
+    assert_eq!(code, StatusCode::OK);
+    let body = scene.last_body();
+    assert_eq!((&body["dryRun"], &body["propagationPolicy"]), (&json!(["All"]), &json!("Background")));
+    assert_eq!(scene.sent.last().and_then(|request| request.uri().query()), Some("dryRun=All"));
+    assert_eq!(scene.get(CONFIG).0, StatusCode::NOT_FOUND, "it is gone for the command");
+    let found = scene.close();
+    assert_eq!(found.objects[0].operation, Operation::Delete);
+}
+
+#[test]
+fn t1_a_collection_is_never_deleted() {
+    let mut scene = Scene::new(server(&[]));
+    assert_eq!(scene.delete(CONFIGS).0, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(scene.sent.is_empty());
+    assert!(scene.close().denied[0].starts_with("DELETE configmaps"));
+}
+
+#[test]
+fn t2_what_was_deleted_is_made_anew_under_another_name() {
+    for is_apply in [false, true] {
+        let mut scene = Scene::new(server(&[(JOB, stored(job("init", "old")))]));
+        scene.delete(JOB);
+        let (code, made) =
+            if is_apply { scene.apply(JOB, &job("init", "new")) } else { scene.create(JOBS, &job("init", "new")) };
+        assert!(code.is_success());
+        let sent = scene.last_body()["metadata"]["name"].as_str().expect("a name").to_owned();
+        assert!(sent.starts_with("csghub-rehearsal-"), "{sent}");
+        assert_eq!(made["metadata"]["name"], "init");
+        let found = scene.close();
+        assert_eq!(found.objects[0].operation, Operation::Replace);
+        assert_eq!(found.objects[0].verdict, Verdict::Accepted);
+    }
+}
+
+#[test]
+fn t3_a_namespace_of_the_run_is_stood_in_for() {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new"}});
+    let occupied = ("/api/v1/namespaces/prod/configmaps/b", stored(config("b", "1")));
+    let mut scene = Scene::new(server(&[occupied]));
+    scene.create("/api/v1/namespaces", &namespace);
+    assert_eq!(scene.get("/api/v1/namespaces/new").1["status"]["phase"], "Active");
+    for (name, is_renamed) in [("a", false), ("b", true)] {
+        let mut object = config(name, "1");
+        object["metadata"]["namespace"] = json!("new");
+        let (_, made) = scene.create("/api/v1/namespaces/new/configmaps", &object);
+        assert_eq!((&made["metadata"]["namespace"], &made["metadata"]["name"]), (&json!("new"), &json!(name)));
+        assert_eq!(scene.writes().last().map(String::as_str), Some("POST /api/v1/namespaces/prod/configmaps"));
+        assert_eq!(scene.last_body()["metadata"]["name"] != name, is_renamed, "{name}");
+    }
+}
+
+#[test]
+fn t3_what_the_stand_in_forbids_says_nothing_of_the_new_namespace() {
+    let mut inner = server(&[]);
+    let mut scene = Scene::new(move |request: &Request| {
+        if request.method() == Method::POST && request.uri().path() == CONFIGS {
+            return status(
+                403,
+                "Forbidden",
+                "configmaps \"a\" is forbidden: exceeded quota: q, requested: count/configmaps=1, used: count/configmaps=5, limited: count/configmaps=5",
+            );
+        }
+        inner(request)
+    });
+    scene.create("/api/v1/namespaces", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new"}}));
+    let mut object = config("a", "1");
+    object["metadata"]["namespace"] = json!("new");
+    assert!(scene.create("/api/v1/namespaces/new/configmaps", &object).0.is_success());
+    let found = scene.close();
+    assert!(matches!(found.objects[1].verdict, Verdict::Unpredictable { .. }), "{:?}", found.objects[1]);
+    assert!(found.findings.is_empty());
+}
+
+#[test]
+fn t4_a_pod_may_use_what_the_run_makes() {
+    let mut inner = server(&[]);
+    let mut scene = Scene::new(move |request: &Request| {
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        if body.pointer("/spec/serviceAccountName").is_some() {
+            return status(
+                403,
+                "Forbidden",
+                "pods \"p\" is forbidden: error looking up service account prod/mine: serviceaccount \"mine\" not found",
+            );
+        }
+        inner(request)
+    });
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "mine", "namespace": "prod"}});
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "prod"},
+        "spec": {"serviceAccountName": "mine", "containers": []}});
+    scene.create("/api/v1/namespaces/prod/serviceaccounts", &account);
+    let (code, made) = scene.create("/api/v1/namespaces/prod/pods", &pod);
+    assert_eq!((code, &made["spec"]["serviceAccountName"]), (StatusCode::CREATED, &json!("mine")));
+    assert_eq!(scene.close().findings, Vec::new());
+}
+
+#[test]
+fn t6_a_namespace_that_is_there_is_the_commands_own_business() {
+    let mut scene = Scene::new(|_: &Request| status(409, "AlreadyExists", "namespaces \"prod\" already exists"));
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod"}});
+    assert_eq!(scene.create("/api/v1/namespaces", &namespace).0, StatusCode::CONFLICT);
+    let found = scene.close();
+    assert!(found.objects.is_empty() && found.findings.is_empty());
+}
+
+#[test]
+fn t7_what_a_dry_run_allocated_is_not_asked_for_again() {
+    let mut inner = server(&[]);
+    let mut scene = Scene::new(move |request: &Request| {
+        let (code, mut object) = inner(request);
+        if request.method() == Method::POST {
+            let asked =
+                object["spec"].as_object_mut().and_then(|spec| spec.insert("clusterIP".into(), json!("10.0.0.0")));
+            assert_eq!(asked, None, "the made-up address came back");
+        }
+        (code, object)
+    });
+    let path = "/api/v1/namespaces/prod/services/s";
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "prod"}, "spec": {"ports": []}});
+    scene.create("/api/v1/namespaces/prod/services", &service);
+    let mut read = scene.get(path).1;
+    read["metadata"]["labels"] = json!({"a": "b"});
+    assert!(scene.call("PUT", path, "application/json", &read).0.is_success());
+    assert_eq!(scene.writes(), ["POST /api/v1/namespaces/prod/services"; 2]);
+}
+
+#[test]
+fn t10_and_t11_a_second_patch_meets_the_first() {
+    for live in [None, Some(stored(config("a", "0")))] {
+        let objects: Vec<_> = live.clone().map(|object| (CONFIG, object)).into_iter().collect();
+        let mut scene = Scene::new(server(&objects));
+        match &live {
+            None => scene.create(CONFIGS, &config("a", "0")),
+            Some(_) => scene.call("PUT", CONFIG, "application/json", &stored(config("a", "1"))),
+        };
+        let patch = json!({"data": {"b": "2"}});
+        let (code, patched) = scene.call("PATCH", CONFIG, "application/merge-patch+json", &patch);
+        assert_eq!(code.is_success(), true);
+        let first = if live.is_some() { "1" } else { "0" };
+        assert_eq!(patched["data"], json!({"a": first, "b": "2"}));
+        let last = scene.writes().pop().expect("sent");
+        assert_eq!(last, if live.is_some() { format!("PUT {CONFIG}") } else { format!("POST {CONFIGS}") });
+        if live.is_some() {
+            assert_eq!(scene.last_body()["metadata"]["resourceVersion"], "7", "the server knows its own version alone");
+        }
+    }
+}
+
+#[test]
+fn t13_a_made_up_version_never_reaches_the_server() {
+    let mut scene = Scene::new(server(&[(CONFIG, stored(config("a", "0")))]));
+    scene.apply(CONFIG, &config("a", "1"));
+    let version = scene.get(CONFIG).1["metadata"]["resourceVersion"].as_str().expect("a text").to_owned();
+    assert!(version.parse::<u64>().is_ok(), "clients compare numbers: {version}");
+    let uri = format!("{CONFIGS}?watch=true&resourceVersion={version}");
+    let request = http::Request::builder().uri(uri).body(Vec::new()).expect("a request");
+    let Next::Watch(Some(leaving), _) = scene.rehearsal.receive(request) else { panic!("a watch") };
+    assert_eq!(leaving.uri().query(), Some("watch=true"));
+}
+
+#[test]
+fn t15_a_list_shows_what_was_written_instead_of_what_is_there() {
+    let listed = json!({"metadata": {"resourceVersion": "9"}, "items": [stored(config("a", "real")), stored(config("b", "real"))]});
+    let mut inner = server(&[(CONFIG, stored(config("a", "real")))]);
+    let mut scene = Scene::new(move |request: &Request| match request.uri().path() {
+        CONFIGS if request.method() == Method::GET => (200, listed.clone()),
+        _ => inner(request),
+    });
+    scene.apply(CONFIG, &config("a", "mine"));
+    scene.create(CONFIGS, &config("c", "new"));
+    let (_, list) = scene.get(&format!("{CONFIGS}?limit=1"));
+    let values: Vec<_> = list["items"].as_array().expect("items").iter().map(|item| &item["data"]["a"]).collect();
+    assert_eq!(values, [&json!("real"), &json!("mine"), &json!("new")]);
+    let (_, one) = scene.get(&format!("{CONFIGS}?fieldSelector=metadata.name%3Dc"));
+    assert!(one["items"].as_array().expect("items").iter().any(|item| item["metadata"]["name"] == "c"));
+}
+
+#[test]
+fn t16_a_refusal_may_be_a_500_without_a_reason() {
+    let mut inner = server(&[]);
+    let mut scene = Scene::new(move |request: &Request| match *request.method() {
+        Method::PATCH => (
+            500,
+            json!({"kind": "Status", "status": "Failure", "code": 500,
+            "message": "failed to create typed patch object (prod/a; /v1, Kind=ConfigMap): .metadata.labels.app: expected string, got true"}),
+        ),
+        _ => inner(request),
+    });
+    assert!(scene.apply(CONFIG, &config("a", "1")).0.is_success(), "it is hidden from the command");
+    let found = scene.close();
+    assert_eq!((found.findings[0].class, &found.objects[0].verdict), (Class::Validation, &Verdict::Refused));
+}
+
+#[test]
+fn a_server_that_is_busy_is_no_refusal() {
+    for code in [429, 503] {
+        let mut inner = server(&[]);
+        let mut scene = Scene::new(move |request: &Request| match *request.method() {
+            Method::POST => (code, json!({"kind": "Status", "code": code})),
+            _ => inner(request),
+        });
+        assert_eq!(scene.create(CONFIGS, &config("a", "1")).0.as_u16(), code, "the command asks again");
+        assert!(scene.close().objects.is_empty());
+    }
+}
+
+#[test]
+fn t19_a_webhook_that_knows_no_dry_run_is_unpredictable() {
+    let mut inner = server(&[]);
+    let mut scene = Scene::new(move |request: &Request| match *request.method() {
+        Method::POST => status(400, "BadRequest", "admission webhook \"w.example\" does not support dry run"),
+        _ => inner(request),
+    });
+    assert!(scene.create(CONFIGS, &config("a", "1")).0.is_success());
+    let found = scene.close();
+    assert!(matches!(found.objects[0].verdict, Verdict::Unpredictable { .. }));
+    assert!(!found.blocks());
+}
+
+#[test]
+fn t20_immutable_fields_hold_for_what_the_run_made_itself() {
+    let mut scene = Scene::new(server(&[]));
+    scene.create(JOBS, &job("init", "old"));
+    scene.apply(JOB, &job("init", "new"));
+    let found = scene.close();
+    assert_eq!(found.findings[0].class, Class::ImmutableField);
+    assert_eq!(found.findings[0].fields[0].path, "spec.template.spec.containers[name=a].image");
+}
+
+#[test]
+fn a_refusal_is_hidden_or_handed_on() {
+    let refusing = || {
+        let mut inner = server(&[(JOB, stored(job("init", "old")))]);
+        move |request: &Request| match *request.method() {
+            Method::PATCH => (
+                422,
+                json!({"kind": "Status", "status": "Failure", "code": 422, "reason": "Invalid",
+                "message": "Job.batch \"init\" is invalid: spec.template: Invalid value: {}: field is immutable",
+                "details": {"name": "init", "group": "batch", "kind": "Job", "causes": [{"reason": "FieldValueInvalid",
+                    "message": "Invalid value: {}: field is immutable", "field": "spec.template"}]}}),
+            ),
+            _ => inner(request),
+        }
+    };
+    let mut hidden = Scene::new(refusing());
+    assert_eq!(hidden.apply(JOB, &job("init", "new")).0, StatusCode::OK);
+    assert_eq!(hidden.get(JOB).1["spec"]["template"]["spec"]["containers"][0]["image"], "new");
+    let mut handed = Scene::with(settings(Mode::AsHelm), refusing());
+    assert_eq!(handed.apply(JOB, &job("init", "new")).0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(handed.get(JOB).1["spec"]["template"]["spec"]["containers"][0]["image"], "old");
+    for found in [hidden.close(), handed.close()] {
+        assert_eq!(found.findings[0].class, Class::ImmutableField);
+        assert_eq!((found.objects[0].operation, &found.objects[0].verdict), (Operation::Change, &Verdict::Refused));
+    }
+}
+
+#[test]
+fn a_pretended_step_has_been_taken() {
+    let live = stored(job("init", "old"));
+    let object = ObjectRef {
+        api_version: "batch/v1".into(),
+        kind: "Job".into(),
+        namespace: Some("prod".into()),
+        name: "init".into(),
+    };
+    let resource = ("batch".to_owned(), "v1".to_owned(), "jobs".to_owned());
+    let pretended = vec![Pretended::Deleted { resource, object, live: live.clone() }];
+    let mut scene = Scene::with(Settings { pretended, ..settings(Mode::All) }, server(&[(JOB, live)]));
+    assert_eq!(scene.get(JOB).0, StatusCode::NOT_FOUND);
+    assert!(scene.apply(JOB, &job("init", "new")).0.is_success());
+    let found = scene.close();
+    assert_eq!((found.objects.len(), found.objects[0].operation), (1, Operation::Replace));
+    assert!(!found.blocks());
+}
+
+#[test]
+fn an_object_of_nobody_is_told_although_helm_takes_it() {
+    let live = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "prod", "uid": "u",
+        "managedFields": [{"manager": "kubectl-create"}]}, "data": {}});
+    let mut scene = Scene::new(server(&[(CONFIG, live)]));
+    scene.apply(CONFIG, &config("a", "1"));
+    let found = scene.close();
+    assert_eq!(
+        (found.findings[0].class, found.findings[0].who.as_deref()),
+        (Class::Ownership, Some("field manager kubectl-create"))
+    );
+    assert_eq!(found.objects[0].verdict, Verdict::Refused);
+}
+
+#[test]
+fn the_old_replica_sets_of_a_changed_deployment_are_hidden() {
+    let deployment = |image: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "prod"}, "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}},
+            "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": image}]}}}})
+    };
+    let path = "/apis/apps/v1/namespaces/prod/deployments/web";
+    let sets = "/apis/apps/v1/namespaces/prod/replicasets";
+    let old = json!({"metadata": {"name": "web-old", "namespace": "prod", "ownerReferences": [{"uid": "real"}]}});
+    let mut inner = server(&[(path, stored(deployment("old")))]);
+    let mut scene = Scene::new(move |request: &Request| match request.uri().path() {
+        found if found == sets => (200, json!({"metadata": {}, "items": [old.clone()]})),
+        _ => inner(request),
+    });
+    scene.apply(path, &deployment("new"));
+    let (_, list) = scene.get(sets);
+    let items = list["items"].as_array().expect("items");
+    assert_eq!(items.len(), 1);
+    assert_eq!(items[0]["spec"]["template"]["spec"]["containers"][0]["image"], "new");
+    assert_eq!(items[0]["metadata"]["ownerReferences"][0]["uid"], "real");
+}
+
+#[test]
+fn a_watch_sees_the_overlay_first_and_nothing_that_it_covers() {
+    let mut scene = Scene::new(server(&[(CONFIG, stored(config("a", "real")))]));
+    scene.apply(CONFIG, &config("a", "mine"));
+    let request = http::Request::builder().uri(format!("{CONFIGS}?watch=true&sendInitialEvents=true")).body(Vec::new());
+    let Next::Watch(Some(_), mut watch) = scene.rehearsal.receive(request.expect("a request")) else {
+        panic!("a watch")
+    };
+    let lines = scene.rehearsal.overlay_events(&mut watch);
+    let event: Value = serde_json::from_slice(&lines[0]).expect("JSON");
+    assert_eq!((lines.len(), &event["type"], &event["object"]["data"]["a"]), (1, &json!("ADDED"), &json!("mine")));
+    let line =
+        |kind: &str, name: &str| json!({"type": kind, "object": stored(config(name, "real"))}).to_string().into_bytes();
+    assert_eq!(scene.rehearsal.upstream_event(&mut watch, line("ADDED", "a")), None);
+    assert_eq!(scene.rehearsal.upstream_event(&mut watch, line("ADDED", "b")), Some(line("ADDED", "b")));
+    assert_eq!(scene.rehearsal.upstream_event(&mut watch, line("BOOKMARK", "a")), Some(line("BOOKMARK", "a")));
+    assert!(scene.rehearsal.overlay_events(&mut watch).is_empty());
+    scene.create(CONFIGS, &config("c", "new"));
+    assert_eq!(scene.rehearsal.overlay_events(&mut watch).len(), 1);
+}
+
+#[test]
+fn helms_records_are_kept_and_not_told() {
+    let mut scene = Scene::new(server(&[]));
+    let record = json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
+        "metadata": {"name": "sh.helm.release.v1.shop.v2", "labels": {"owner": "helm", "name": "shop"}}, "data": {"release": "eA=="}});
+    assert!(scene.create("/api/v1/namespaces/prod/secrets", &record).0.is_success());
+    assert_eq!(scene.get("/api/v1/namespaces/prod/secrets/sh.helm.release.v1.shop.v2").0, StatusCode::OK);
+    assert!(scene.close().objects.is_empty());
+}

@@ -52,9 +52,7 @@ fn quiet_tells_the_first_line_and_what_needs_a_person() {
     let quiet: String = samples::all()
         .iter()
         .filter(|(name, _)| *name != "hostile")
-        .map(|(name, rehearsed)| {
-            format!("==== {name} ====\n{}", render_rehearsal(rehearsed, &PLAIN, Verbosity::Quiet))
-        })
+        .map(|(name, rehearsed)| format!("==== {name} ====\n{}", render_rehearsal(rehearsed, &PLAIN, Verbosity::Quiet)))
         .collect();
     insta::assert_snapshot!(quiet);
 }
