@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::open::to_shown;
+use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::explain;
 use crate::domain::preflight::Waiver;
@@ -43,6 +44,9 @@ pub(super) struct Asking {
     /// Go on although this check blocks; the reason is recorded
     #[arg(long, value_name = "CHECK=REASON")]
     pub(super) waive: Vec<Waiver>,
+    /// Let the upgrade delete this object and its data
+    #[arg(long, value_name = "KIND/NAMESPACE/NAME")]
+    pub(super) delete: Vec<TypedName>,
     /// Longest time for every object to become current, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(super) verify_timeout: u64,
@@ -52,7 +56,7 @@ impl Asking {
     /// Returns the request.
     pub(super) fn asked(&self, is_read_only: bool, rehearses: bool) -> Asked {
         let options = PlanOptions { verify_timeout_secs: self.verify_timeout };
-        Asked { is_read_only, rehearses, waivers: self.waive.clone(), options }
+        Asked { is_read_only, rehearses, waivers: self.waive.clone(), deletions: self.delete.clone(), options }
     }
 }
 

@@ -5,16 +5,19 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use super::execute::{Helpers, StepEnd};
+use super::gather;
+use super::inputs::Inputs;
 use super::probe;
-use super::rehearse::mask_file;
+use super::rehearse::{self, UpgradeScene, mask_file};
 use super::run::Run;
 use super::watch::Watch;
 use crate::domain::event::{Event, Stage};
 use crate::domain::journal::Record;
 use crate::domain::plan::{Plan, Step};
+use crate::domain::rehearsed::{Finding, Mode, wording};
 use crate::domain::release::ReleaseStatus;
 use crate::domain::report::Problem;
-use crate::edge::helm::{HelmEnd, HelmLine, HelmRun, UpgradeRequest};
+use crate::edge::helm::{HelmEnd, HelmLine, HelmRun, PulledChart, UpgradeRequest};
 use crate::edge::host;
 
 /// How often the pods are looked at while Helm runs.
@@ -38,6 +41,11 @@ pub(super) async fn upgrade(
     let session = run.session;
     if let Some(drift) = drift(run, from_revision).await? {
         return Ok(failed(drift));
+    }
+    if plan.steps.iter().any(|step| step.action.removes().is_some())
+        && let Some(end) = rehearse_again(run, plan, inputs, chart).await
+    {
+        return Ok(end);
     }
     let clock = session.stage(Stage::Helm, format!("helm upgrade {}", plan.title));
     let flags = inputs.helm_words();
@@ -66,6 +74,27 @@ pub(super) async fn upgrade(
     clock.fail(because.clone());
     let was_stopped = session.interrupts.any() && !end.is_success();
     Ok(if was_stopped { StepEnd::Stopped } else { StepEnd::Failed { because, problems } })
+}
+
+/// The cluster is prepared: now the upgrade must go through as it is. Returns how the step ends if it would not.
+async fn rehearse_again(run: &Run<'_>, plan: &Plan, inputs: &Inputs, chart: &PulledChart) -> Option<StepEnd> {
+    let session = run.session;
+    let history = gather::read_history(session, &plan.release).await;
+    let current = history.as_ref().ok().and_then(|history| gather::deployed(history));
+    let scene = UpgradeScene { inputs, chart, current, mode: Mode::All };
+    match rehearse::upgrade(session, &run.folder, &scene, None).await {
+        Ok(played) => {
+            let rehearsed = played.rehearsed;
+            // What was accepted before is accepted now.
+            let is_new = |finding: &&Finding| finding.class.blocks() && !plan.accepted.contains(&finding.class);
+            let mut problems: Vec<Problem> = rehearsed.findings.iter().filter(is_new).map(wording::problem).collect();
+            problems.extend(rehearsed.end.problems.iter().cloned());
+            let first = problems.first()?;
+            let because = format!("rehearsed again, it would fail: {}: {}", first.object, first.cause);
+            Some(StepEnd::Failed { because, problems })
+        }
+        Err(failure) => Some(failed(format!("it could not be rehearsed again: {:#}", failure.error))),
+    }
 }
 
 /// Runs `helm rollback` as a step of its own.

@@ -7,10 +7,12 @@ use super::rehearse::{self, UpgradeScene};
 use super::session::Session;
 use crate::domain::event::Stage;
 use crate::domain::facts::Facts;
+use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::{Plan, build};
 use crate::domain::preflight::{self, Finding, Waiver, WaiverError};
-use crate::domain::rehearsed::{self, Mode, Rehearsed};
+use crate::domain::rehearsed::consent::Accepted;
+use crate::domain::rehearsed::{self, Mode, Rehearsed, Remedy};
 use crate::domain::report::ExitStatus;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::PulledChart;
@@ -25,6 +27,8 @@ pub struct Asked {
     pub rehearses: bool,
     /// Checks whose answer the user accepts, with the reason.
     pub waivers: Vec<Waiver>,
+    /// Objects that may be destroyed.
+    pub deletions: Vec<TypedName>,
     /// How the plan is built.
     pub options: PlanOptions,
 }
@@ -43,6 +47,8 @@ pub struct Prepared {
     pub findings: Vec<Finding>,
     /// What the rehearsal found; absent where a check blocks, and in a rollback.
     pub rehearsed: Option<Rehearsed>,
+    /// What of it stands in the way.
+    pub standing: Vec<rehearsed::Finding>,
     /// The plan; absent where a finding blocks.
     pub plan: Option<Plan>,
 }
@@ -56,13 +62,15 @@ impl Prepared {
     pub fn exit(&self) -> ExitStatus {
         if preflight::is_locked(&self.findings) {
             ExitStatus::Locked
-        } else if self.findings.iter().any(Finding::is_blocking)
-            || self.rehearsed.as_ref().is_some_and(Rehearsed::blocks)
-        {
+        } else if self.findings.iter().any(Finding::is_blocking) || self.is_stopped_by_rehearsal() {
             ExitStatus::Blocked
         } else {
             ExitStatus::Done
         }
+    }
+
+    fn is_stopped_by_rehearsal(&self) -> bool {
+        !self.standing.is_empty() || self.rehearsed.as_ref().is_some_and(|rehearsed| rehearsed.end.exit_code != 0)
     }
 }
 
@@ -75,7 +83,8 @@ pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Resul
     let folder = RunFolder::create(&session.runs_root, &run_id)?;
     let Gathered { facts, chart, current } = gather::gather(session, inputs, &folder, asked.is_read_only).await?;
     let findings = check(session, &facts, &asked.waivers, preflight::run_all)?;
-    let mut prepared = Prepared { run_id, folder, facts, chart: None, findings, rehearsed: None, plan: None };
+    let mut prepared =
+        Prepared { run_id, folder, facts, chart: None, findings, rehearsed: None, standing: Vec::new(), plan: None };
     if asked.rehearses && prepared.exit() == ExitStatus::Done {
         let scene = UpgradeScene { inputs, chart: &chart, current: current.as_ref(), mode: Mode::All };
         plan(session, &mut prepared, &scene, asked).await?;
@@ -92,18 +101,21 @@ async fn plan(
     asked: &Asked,
 ) -> Result<(), Failure> {
     let found = rehearse::upgrade(session, &prepared.folder, scene, None).await?.rehearsed;
-    let plan = build::upgrade(&prepared.facts, &prepared.findings, &found.findings, &asked.options);
+    let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &found.findings, &asked.options);
+    let accepted = Accepted { deletions: &asked.deletions, waivers: &asked.waivers };
+    plan.accepted = found.findings.iter().filter(|finding| accepted.covers(finding)).map(|finding| finding.class).collect();
     let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
-    let is_curable = has_cures && !found.findings.iter().any(rehearsed::Finding::needs_a_person);
+    let is_curable =
+        has_cures && found.standing(&accepted).all(|finding| !matches!(finding.remedy, Remedy::Person { .. }));
     let proven = if is_curable {
         rehearse::upgrade(session, &prepared.folder, scene, Some(&plan)).await?.rehearsed
     } else {
         found
     };
     prepared.folder.write("rehearsal.json", &serde_json::to_vec_pretty(&proven).map_err(anyhow::Error::from)?)?;
-    let is_blocked = proven.blocks();
+    prepared.standing = proven.standing(&accepted).cloned().collect();
     prepared.rehearsed = Some(proven);
-    if is_blocked {
+    if prepared.is_stopped_by_rehearsal() {
         return Ok(());
     }
     let clock = session.stage(Stage::Plan, "plan");

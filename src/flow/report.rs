@@ -5,8 +5,8 @@ use super::prepare::Prepared;
 use super::run::{Fenced, Run};
 use crate::domain::conclusion::{self, Conclusion};
 use crate::domain::preflight::Finding;
-use crate::domain::rehearsed::{Rehearsed, Remedy};
-use crate::domain::report::{ExitStatus, Problem, REPORT_FORMAT, RunReport};
+use crate::domain::rehearsed::wording;
+use crate::domain::report::{ExitStatus, REPORT_FORMAT, RunReport};
 
 /// Returns the report of a run that preflight blocked.
 #[must_use]
@@ -16,23 +16,9 @@ pub fn blocked(prepared: &Prepared) -> RunReport {
         _ => format!("{} cannot be upgraded as asked: nothing was changed", prepared.facts.release),
     };
     let mut report = without_run(prepared, prepared.exit(), headline);
-    report.problems = prepared.rehearsed.as_ref().map(problems).unwrap_or_default();
+    let of_helm = prepared.rehearsed.iter().flat_map(|rehearsed| rehearsed.end.problems.iter().cloned());
+    report.problems = prepared.standing.iter().map(wording::problem).chain(of_helm).collect();
     report
-}
-
-/// What stands in the way of an upgrade, by its rehearsal.
-fn problems(rehearsed: &Rehearsed) -> Vec<Problem> {
-    let findings = rehearsed.findings.iter().filter(|finding| finding.class.blocks());
-    let found = findings.map(|finding| Problem {
-        object: finding.object.to_string(),
-        field: finding.fields.first().map(|field| field.path.clone()),
-        cause: format!("{}: {}", finding.class.title(), finding.cause),
-        remedy: match &finding.remedy {
-            Remedy::Person { text } => Some(text.clone()),
-            Remedy::RemoveFinishedJob { .. } => None,
-        },
-    });
-    found.chain(rehearsed.end.problems.iter().cloned()).collect()
 }
 
 /// Returns the report of a run that the user stopped before it began.

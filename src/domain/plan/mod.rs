@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::object::ObjectRef;
+use super::rehearsed::Class;
 
 /// Format version of a plan.
 pub const PLAN_FORMAT: u32 = 1;
@@ -33,6 +34,9 @@ pub struct Plan {
     pub point_of_no_return: Option<String>,
     /// What the user should know before saying yes, one sentence each.
     pub warnings: Vec<String>,
+    /// Classes of the rehearsal's findings that the user accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Class>,
     /// Every object of the release as it was before, by digest of what a user sets: what the undo is measured by.
     pub before: Vec<ObjectBefore>,
 }

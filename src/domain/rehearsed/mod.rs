@@ -4,6 +4,7 @@
 //! Where neither can tell, the write is "unpredictable", and says why: it is listed and does not block.
 
 pub mod command;
+pub mod consent;
 pub mod summary;
 pub mod wording;
 
@@ -251,14 +252,6 @@ pub struct Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&wording::finding(self))
-    }
-}
-
-impl Finding {
-    /// Tells whether it stops an upgrade: it blocks, and no step of ours cures it.
-    #[must_use]
-    pub fn needs_a_person(&self) -> bool {
-        self.class.blocks() && matches!(self.remedy, Remedy::Person { .. })
     }
 }
 
