@@ -83,6 +83,7 @@ impl Defect {
     }
 }
 
+#[allow(clippy::too_many_lines)] // A table.
 /// Every defect that is tried on an object: each value of it is removed, and replaced by others of every type.
 fn defects(object: &Value) -> Vec<Defect> {
     let others = [
