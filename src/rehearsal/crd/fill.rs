@@ -49,16 +49,24 @@ fn put_default_for_null(value: &mut Value, schema: &Schema) {
     }
 }
 
-/// Takes unknown fields out and returns their paths, such as `spec.ports[0].nme`. `schema` is that of a whole object.
-pub(super) fn prune(object: &mut Value, schema: &Schema) -> Vec<String> {
+/// A field that the schema does not know.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    /// Such as `spec.ports[0].nme`.
+    pub(super) path: String,
+    /// Whether nothing above it lets unknown fields through: server-side apply refuses it then.
+    pub(super) is_in_typed: bool,
+}
+
+/// Takes unknown fields out and returns them. `schema` is that of a whole object.
+pub(super) fn prune(object: &mut Value, schema: &Schema) -> Vec<Unknown> {
     let mut unknown = Vec::new();
     let root = Schema { embedded_resource: true, ..schema.clone() };
-    prune_at(object, Some(&root), "", &mut unknown);
-    unknown.sort();
+    prune_at(object, Some(&root), "", true, &mut unknown);
     unknown
 }
 
-fn prune_at(value: &mut Value, schema: Option<&Schema>, path: &str, unknown: &mut Vec<String>) {
+fn prune_at(value: &mut Value, schema: Option<&Schema>, path: &str, is_in_typed: bool, unknown: &mut Vec<Unknown>) {
     if let Some(schema) = schema
         && schema.preserve_unknown_fields
     {
@@ -72,16 +80,17 @@ fn prune_at(value: &mut Value, schema: Option<&Schema>, path: &str, unknown: &mu
             }
             let known = schema.is_some_and(|s| s.properties.contains_key(name) || s.additional_properties.is_some());
             if known {
-                prune_at(value, schema.and_then(|schema| schema.field(name)), &path, unknown);
+                let below = schema.and_then(|schema| schema.field(name));
+                prune_at(value, below, &path, is_in_typed && below.is_some(), unknown);
             } else {
-                unknown.push(path);
+                unknown.push(Unknown { path, is_in_typed });
             }
             known
         }),
         Value::Array(items) => {
             for (at, item) in items.iter_mut().enumerate() {
                 let items = schema.and_then(|schema| schema.items.as_deref());
-                prune_at(item, items, &cause::index(path, at), unknown);
+                prune_at(item, items, &cause::index(path, at), is_in_typed, unknown);
             }
         }
         _ => {}
@@ -89,13 +98,13 @@ fn prune_at(value: &mut Value, schema: Option<&Schema>, path: &str, unknown: &mu
 }
 
 /// Below a node that keeps unknown fields, only what is specified is pruned.
-fn keep(value: &mut Value, schema: &Schema, path: &str, unknown: &mut Vec<String>) {
+fn keep(value: &mut Value, schema: &Schema, path: &str, unknown: &mut Vec<Unknown>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 let is_meta = schema.embedded_resource && META_FIELDS.contains(&name.as_str());
                 if !is_meta && (schema.properties.contains_key(name) || schema.additional_properties.is_some()) {
-                    prune_at(value, schema.field(name), &cause::child(path, name), unknown);
+                    prune_at(value, schema.field(name), &cause::child(path, name), false, unknown);
                 }
             }
         }
@@ -144,4 +153,40 @@ pub(super) fn as_written(value: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// Returns the lists that stand where a text belongs. Validation lets them through where the text has a format; server-side
+/// apply does not. The same goes for finalizers of embedded objects that come twice.
+pub(super) fn untyped_for_apply(value: &Value, schema: &Schema, path: &str) -> Vec<cause::Cause> {
+    let mut causes = Vec::new();
+    match value {
+        Value::Array(_) if schema.declared_type.as_deref() == Some("string") => {
+            causes.push(cause::Cause::bare(cause::Kind::Invalid, path, "expected any scalar"));
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                causes.extend(
+                    schema.items.iter().flat_map(|schema| untyped_for_apply(item, schema, &cause::index(path, at))),
+                );
+            }
+        }
+        Value::Object(fields) => {
+            let finalizers = value.pointer("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten();
+            let mut seen = Vec::new();
+            for finalizer in finalizers.filter(|_| schema.embedded_resource) {
+                if seen.contains(&finalizer) {
+                    let path = format!("{path}.metadata.finalizers");
+                    causes.push(cause::Cause::bare(cause::Kind::Duplicate, path, ""));
+                }
+                seen.push(finalizer);
+            }
+            for (name, value) in fields {
+                let below =
+                    schema.field(name).map(|schema| untyped_for_apply(value, schema, &cause::child(path, name)));
+                causes.extend(below.into_iter().flatten());
+            }
+        }
+        _ => {}
+    }
+    causes
 }

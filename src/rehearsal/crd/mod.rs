@@ -250,7 +250,7 @@ impl Definition {
             });
             return checked;
         };
-        let causes = self.causes(version, &mut checked, old);
+        let causes = self.causes(version, &mut checked, old, is_applied);
         // A status that was taken out may have defaults.
         fill::put_defaults(&mut checked.defaulted, &version.schema);
         fill::as_written(&mut checked.defaulted);
@@ -263,17 +263,28 @@ impl Definition {
     }
 
     /// Fills `checked.defaulted` and returns what is wrong with it.
-    fn causes(&self, version: &Version, checked: &mut Checked, old: Option<&Value>) -> Vec<Cause> {
+    fn causes(&self, version: &Version, checked: &mut Checked, old: Option<&Value>, is_applied: bool) -> Vec<Cause> {
         let (schema, object) = (&version.schema, &mut checked.defaulted);
         fill::put_defaults(object, schema);
-        let mut unknown = fill::prune(object, schema);
-        fill::drop_nulls(object, Some(schema));
+        let mut refused = if is_applied { fill::untyped_for_apply(object, schema, "") } else { Vec::new() };
+        let pruned = fill::prune(object, schema);
+        let in_typed = pruned.iter().filter(|unknown| is_applied && unknown.is_in_typed);
+        refused
+            .extend(in_typed.map(|unknown| Cause::bare(Kind::Invalid, &unknown.path, "field not declared in schema")));
+        let mut unknown: Vec<String> = pruned.into_iter().map(|unknown| unknown.path).collect();
+        let of_schema = unknown.len();
+        if !is_applied {
+            fill::drop_nulls(object, Some(schema));
+        }
         let unreadable = metadata::read(object, schema, &mut unknown);
+        let in_metadata = unknown.iter().skip(of_schema).filter(|_| is_applied);
+        refused.extend(in_metadata.map(|path| Cause::bare(Kind::Invalid, path, "field not declared in schema")));
         unknown.sort();
         unknown.dedup();
         checked.unknown_fields = unknown;
-        if !unreadable.is_empty() {
-            return unreadable;
+        refused.extend(unreadable);
+        if !refused.is_empty() {
+            return refused;
         }
         if !self.is_namespaced && object.pointer("/metadata/namespace").is_some_and(|namespace| namespace != "") {
             return vec![Cause::bare(Kind::Forbidden, "metadata.namespace", "not allowed on this type")];

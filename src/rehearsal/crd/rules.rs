@@ -280,4 +280,18 @@ mod tests {
             assert_eq!(asked(with_rule(rule, &property), &object, None), (vec![], 1), "{rule}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_of_a_rule_brings_the_evaluator_down(
+            rule in proptest::prop_oneof![
+                r"\PC{0,40}",
+                r#"(self|oldSelf|a|b|\.|\?|\(|\)|\[|\]|has|all|map|==|!=|\+|-|/|%|'x'|"|9{1,20}|1\.|e5|0x|u|&&|\|\||in|:|,|\{|\}| |matches|\\){1,14}"#,
+            ],
+            number: i64,
+        ) {
+            let schema: Schema = serde_json::from_value(with_rule(&rule, &json!({"type": "integer"}))).expect("a schema");
+            let _ = ask(&schema, &json!({"a": number}), Some(&json!({"a": 1})));
+        }
+    }
 }
