@@ -137,7 +137,9 @@ impl TypedName {
     pub fn names(&self, object: &ObjectRef) -> bool {
         let is_kind = |kind: &str| kind.eq_ignore_ascii_case(&object.kind);
         let is_short = |(short, kind): &(&str, &str)| self.kind.eq_ignore_ascii_case(short) && is_kind(kind);
-        (is_kind(&self.kind) || SHORT_NAMES.iter().any(is_short)) && self.namespace == object.namespace && self.name == object.name
+        (is_kind(&self.kind) || SHORT_NAMES.iter().any(is_short))
+            && self.namespace == object.namespace
+            && self.name == object.name
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::{Plan, build};
 use crate::domain::preflight::{self, Finding, Waiver, WaiverError};
 use crate::domain::rehearsed::consent::Accepted;
-use crate::domain::rehearsed::{self, Mode, Rehearsed, Remedy};
+use crate::domain::rehearsed::{self, Mode, Rehearsed};
 use crate::domain::report::ExitStatus;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::PulledChart;
@@ -103,10 +103,10 @@ async fn plan(
     let found = rehearse::upgrade(session, &prepared.folder, scene, None).await?.rehearsed;
     let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &found.findings, &asked.options);
     let accepted = Accepted { deletions: &asked.deletions, waivers: &asked.waivers };
-    plan.accepted = found.findings.iter().filter(|finding| accepted.covers(finding)).map(|finding| finding.class).collect();
+    plan.accepted =
+        found.findings.iter().filter(|finding| accepted.covers(finding)).map(|finding| finding.class).collect();
     let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
-    let is_curable =
-        has_cures && found.standing(&accepted).all(|finding| !matches!(finding.remedy, Remedy::Person { .. }));
+    let is_curable = has_cures && found.standing(&accepted).all(|finding| !finding.needs_a_person());
     let proven = if is_curable {
         rehearse::upgrade(session, &prepared.folder, scene, Some(&plan)).await?.rehearsed
     } else {

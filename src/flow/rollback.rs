@@ -46,7 +46,8 @@ pub async fn rollback(
     let facts = gather::gather_rollback(session, release, &history, to, &folder).await?;
     let findings = prepare::check(session, &facts, &asked.waivers, preflight::run_rollback)?;
     let plan = build::rollback(&facts, to.revision, &asked.options);
-    let prepared = Prepared { run_id, folder, facts, chart: None, findings, rehearsed: None, standing: Vec::new(), plan };
+    let prepared =
+        Prepared { run_id, folder, facts, chart: None, findings, rehearsed: None, standing: Vec::new(), plan };
     let Some(plan) = prepared.plan.clone().filter(|_| prepared.exit() == ExitStatus::Done) else {
         return Ok(report::blocked(&prepared));
     };

@@ -9,6 +9,7 @@ use super::overlay::Key;
 use super::quota::{Change, Ledger};
 use super::ruling::Ruling;
 use super::write::{Base, Write};
+use crate::domain::facts::Answer;
 use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::{Class, Finding};
 
@@ -81,7 +82,7 @@ impl Rehearsal {
         if !is_service(key) {
             return Ruling::Fits;
         }
-        let Some(real) = self.known.services.as_ref().and_then(Option::as_ref) else {
+        let Some(real) = self.known.services.as_ref().and_then(Answer::known) else {
             return Ruling::Unpredictable {
                 because: "the Services of the cluster could not be read: its ports may be taken".to_owned(),
             };
@@ -95,7 +96,7 @@ impl Rehearsal {
         let real: Vec<Value> = real.iter().filter(is_kept).cloned().collect();
         let ours: Vec<Value> =
             self.asked_services.iter().filter(|(other, _)| *other != key).map(|(_, service)| service.clone()).collect();
-        let cidrs = self.known.service_cidrs.as_ref().and_then(Option::as_deref).unwrap_or_default();
+        let cidrs = self.known.service_cidrs.as_ref().and_then(Answer::known).map_or(&[][..], Vec::as_slice);
         Ports::new(&real, &ours, cidrs).judge(named, asked, live)
     }
 

@@ -178,7 +178,7 @@ fn is_page(path: &str) -> bool {
     let pages = ["/version", "/version/", "/api", "/api/", "/apis", "/apis/", "/healthz", "/readyz", "/livez"];
     let is_group = |path: &str| {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        matches!(parts.as_slice(), ["api", _] | ["apis", _] | ["apis", _, _])
+        matches!(parts.as_slice(), ["api" | "apis", _] | ["apis", _, _])
     };
     pages.contains(&path) || path.starts_with("/openapi/") || is_group(path)
 }
@@ -222,7 +222,7 @@ impl Target {
         let own = |text: &str| Some(text.to_owned());
         let (namespace, plural, name, subresource) = match rest {
             // Old watch paths; no client sends them any more.
-            ["watch", ..] => return None,
+            [] | ["watch", ..] => return None,
             ["namespaces"] if is_core => (None, "namespaces", None, None),
             ["namespaces", name] if is_core => (None, "namespaces", own(name), None),
             ["namespaces", name, subresource @ ("status" | "finalize")] if is_core => {
@@ -236,7 +236,6 @@ impl Target {
             [plural] => (None, *plural, None, None),
             [plural, name] => (None, *plural, own(name), None),
             [plural, name, subresource @ ..] => (None, *plural, own(name), Some(subresource.join("/"))),
-            [] => return None,
         };
         let resource = Resource { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned() };
         Some(Self { resource, namespace, name, subresource })

@@ -20,12 +20,7 @@ const PART_VERBS: [&str; 3] = ["get", "patch", "update"];
 ///
 /// What the server has already stays as it is.
 #[must_use]
-pub(super) fn add(
-    path: &str,
-    content_type: &str,
-    body: &[u8],
-    definitions: &[Definition],
-) -> Option<(String, Vec<u8>)> {
+pub fn add(path: &str, content_type: &str, body: &[u8], definitions: &[Definition]) -> Option<(String, Vec<u8>)> {
     let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
     let page: Option<Value> = serde_json::from_slice(body).ok();
     let kind = page.as_ref().and_then(|page| page.get("kind")).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -23,7 +23,7 @@ impl Rehearsal {
         if status.is_success() {
             write.disguise.take_off(&mut body);
             return match write.act {
-                Act::Delete => self.accept_deletion(&write, body),
+                Act::Delete => self.accept_deletion(&write, &body),
                 _ => self.accept(write, body, status),
             };
         }
@@ -86,9 +86,9 @@ impl Rehearsal {
                 // The definition is only changed: the object is there, and the server can judge its deletion.
                 (Some(_), Some(_)) if self.is_served(&write.target) => {
                     let options = write.body.clone();
-                    write.dispatch(Act::Delete, options)
+                    write.dispatch(Act::Delete, &options)
                 }
-                _ => self.accept_deletion(&write, message::success()),
+                _ => self.accept_deletion(&write, &message::success()),
             };
         }
         let desired = match write.act {
@@ -100,7 +100,17 @@ impl Rehearsal {
             Act::Apply => merged(base.now(), &write.body),
             _ => write.body.clone(),
         };
-        let checked = definition.check(&desired, base.now());
+        let checked = match write.act {
+            Act::Apply => definition.check_applied(&desired, base.now()),
+            _ => definition.check(&desired, base.now()),
+        };
+        if !checked.unknown_fields.is_empty() && write.is_strict() {
+            let object = object_of(&write, &desired);
+            let findings: Vec<Finding> =
+                checked.unknown_fields.iter().map(|field| unknown_field(&object, field)).collect();
+            let answer = invalid(&findings);
+            return self.refuse(write, findings, answer);
+        }
         if !checked.findings.is_empty() {
             let answer = invalid(&checked.findings);
             return self.refuse(write, checked.findings, answer);
@@ -149,16 +159,16 @@ impl Rehearsal {
     /// The server refuses the write, or would when it is no dry run.
     fn refuse(&mut self, write: Write, findings: Vec<Finding>, answer: Response) -> Next {
         self.account.find(findings);
-        self.make_up(write, Verdict::Refused, (self.settings.mode == Mode::AsHelm).then_some(answer))
+        self.make_up(&write, Verdict::Refused, (self.settings.mode == Mode::AsHelm).then_some(answer))
     }
 
     /// Nobody can tell what the server would say.
     pub(super) fn cannot_tell(&mut self, write: Write, because: &str) -> Next {
-        self.make_up(write, Verdict::Unpredictable { because: because.to_owned() }, None)
+        self.make_up(&write, Verdict::Unpredictable { because: because.to_owned() }, None)
     }
 
     /// Goes on as if the write had succeeded, unless there is an answer to hand on.
-    fn make_up(&mut self, write: Write, verdict: Verdict, answer: Option<Response>) -> Next {
+    fn make_up(&mut self, write: &Write, verdict: Verdict, answer: Option<Response>) -> Next {
         let base = write.base.clone().unwrap_or(Base::Absent);
         let Some(key) = Key::of(&write.target) else {
             return Next::Answer(answer.unwrap_or_else(|| message::json_response(StatusCode::CREATED, &write.body)));
@@ -168,10 +178,10 @@ impl Rehearsal {
             Act::Delete => last.clone(),
             Act::Create | Act::Update => write.body.clone(),
             Act::Apply => merged(base.now(), &write.body),
-            Act::Patch => self.apply_patch(&write, &last).unwrap_or_else(|| last.clone()),
+            Act::Patch => self.apply_patch(write, &last).unwrap_or_else(|| last.clone()),
         };
         if !is_record(&object) {
-            self.account.write(&key, object_of(&write, &object), verdict, is_hook(&object));
+            self.account.write(&key, object_of(write, &object), verdict, is_hook(&object));
         }
         if let Some(answer) = answer {
             // Nothing was written, but what was refused is told with the object as it is.
@@ -238,10 +248,10 @@ impl Rehearsal {
     }
 
     /// The object goes, as far as the server can tell.
-    fn accept_deletion(&mut self, write: &Write, answer: Value) -> Next {
+    fn accept_deletion(&mut self, write: &Write, answer: &Value) -> Next {
         let base = write.base.clone().unwrap_or(Base::Absent);
         let Some(key) = Key::of(&write.target) else {
-            return Next::Answer(message::json_response(StatusCode::OK, &answer));
+            return Next::Answer(message::json_response(StatusCode::OK, answer));
         };
         let last = base.now().cloned().unwrap_or_else(|| answer.clone());
         self.give_back(&key, &object_of(write, &last), base.now());
@@ -257,7 +267,7 @@ impl Rehearsal {
             self.account.write(&key, named, Verdict::Accepted, is_hook(&last));
         }
         self.overlay.remove(key, last, base.real());
-        Next::Answer(message::json_response(StatusCode::OK, &answer))
+        Next::Answer(message::json_response(StatusCode::OK, answer))
     }
 
     /// Returns findings on whose object it was before, and whether it is somebody else's.
@@ -377,6 +387,18 @@ fn immutable_findings(named: &ObjectRef, before: &Value, after: &Value) -> Optio
         cause: format!("{} cannot be changed once it is set", paths.join(", ")),
         remedy: Remedy::Person { text: "delete the object first, or keep the field as it was".to_owned() },
     })
+}
+
+/// Source: `k8s.io/apiextensions-apiserver` strict field validation.
+fn unknown_field(object: &ObjectRef, field: &str) -> Finding {
+    Finding {
+        class: Class::Validation,
+        object: object.clone(),
+        fields: vec![FieldChange { path: field.to_owned(), before: None, after: None }],
+        who: None,
+        cause: format!("unknown field `{field}`"),
+        remedy: Remedy::Person { text: format!("take `{field}` out, or bring a definition that has it") },
+    }
 }
 
 fn hand_edit(named: &ObjectRef, edit: diff::HandEdit) -> Finding {

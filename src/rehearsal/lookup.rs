@@ -10,6 +10,7 @@ use super::call::{Resource, Target};
 use super::message::{Request, Response};
 use super::patch::Schema;
 use super::write::{Act, Base, Write};
+use crate::domain::facts::Answer;
 
 /// A question to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +31,13 @@ pub(super) enum Lookup {
     CustomObjects { definition: String, resource: Resource },
 }
 
-/// Answers; an inner `None` is one that could not be had.
+/// Answers; what was asked for and could not be had is kept too, so that it is not asked again.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// Namespaces whose quotas were asked for.
     quotas: BTreeSet<String>,
-    pub(super) services: Option<Option<Vec<Value>>>,
-    pub(super) service_cidrs: Option<Option<Vec<Value>>>,
+    pub(super) services: Option<Answer<Vec<Value>>>,
+    pub(super) service_cidrs: Option<Answer<Vec<Value>>>,
     schemas: BTreeMap<String, Option<Value>>,
     /// By the name of the definition.
     pub(super) custom_objects: BTreeMap<String, Option<usize>>,
@@ -99,8 +100,8 @@ impl Rehearsal {
                 self.open_ledger(&namespace, items().as_deref());
                 self.known.quotas.insert(namespace);
             }
-            Lookup::Services => self.known.services = Some(items()),
-            Lookup::ServiceCidrs => self.known.service_cidrs = Some(items()),
+            Lookup::Services => self.known.services = Some(answered(items())),
+            Lookup::ServiceCidrs => self.known.service_cidrs = Some(answered(items())),
             Lookup::Schema { api_version } => drop(self.known.schemas.insert(api_version, body())),
             Lookup::CustomObjects { definition, .. } => {
                 let count = body().map(|list| {
@@ -176,4 +177,11 @@ impl Rehearsal {
         };
         Some(Lookup::CustomObjects { definition: name.clone(), resource })
     }
+}
+
+fn answered(items: Option<Vec<Value>>) -> Answer<Vec<Value>> {
+    items.map_or_else(
+        || Answer::CouldNotTell { because: "the server did not let them be read".to_owned() },
+        Answer::Known,
+    )
 }

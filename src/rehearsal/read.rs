@@ -26,7 +26,7 @@ impl Rehearsal {
         let Some(target) = call.target else { return self.page(request) };
         match (call.verb, target.subresource.as_deref()) {
             (Verb::Get, Some("log")) => self.log(&target, request),
-            (Verb::Get, Some("status") | None) => self.object(target, request),
+            (Verb::Get, Some("status") | None) => self.object(&target, request),
             (Verb::List, None) => self.collection(target, request),
             (Verb::Watch, None) => self.watch(target, request),
             _ => Next::Forward(request),
@@ -81,16 +81,16 @@ impl Rehearsal {
         Next::Ask(request, Continuation::read(ReadThen::Discovery { path }))
     }
 
-    fn object(&mut self, target: Target, mut request: Request) -> Next {
-        let Some(key) = Key::of(&target) else { return Next::Forward(request) };
+    fn object(&mut self, target: &Target, mut request: Request) -> Next {
+        let Some(key) = Key::of(target) else { return Next::Forward(request) };
         if let Some(entry) = self.overlay.get(&key) {
             return Next::Answer(match &entry.state {
-                State::Present(object) => message::json_response(StatusCode::OK, &in_version(object, &target)),
-                State::Gone => not_found(&target),
+                State::Present(object) => message::json_response(StatusCode::OK, &in_version(object, target)),
+                State::Gone => not_found(target),
             });
         }
-        if self.is_hidden(&key) || self.definition_of(&target).is_some() && !self.is_served(&target) {
-            return Next::Answer(not_found(&target));
+        if self.is_hidden(&key) || self.definition_of(target).is_some() && !self.is_served(target) {
+            return Next::Answer(not_found(target));
         }
         if wants_a_view(&request) {
             return Next::Forward(request);
@@ -109,7 +109,7 @@ impl Rehearsal {
         let selector = Selector::of_query(query(&request));
         // The overlay's objects belong to no page: the list comes as a whole.
         let mut request = with_query(request, |key, value| {
-            !matches!(key, "limit" | "continue") && !(key.starts_with("resourceVersion") && is_made_up(value))
+            !(matches!(key, "limit" | "continue") || key.starts_with("resourceVersion") && is_made_up(value))
         });
         want_json(&mut request);
         Next::Ask(request, Continuation::read(ReadThen::Collection(target, selector)))

@@ -119,12 +119,11 @@ fn requirement(text: &str) -> Option<Requirement> {
 }
 
 fn field(text: &str) -> Option<(String, bool, String)> {
-    let (path, equals, value) = match text.split_once("!=") {
-        Some((path, value)) => (path, false, value),
-        None => {
-            let (path, value) = text.split_once("==").or_else(|| text.split_once('='))?;
-            (path, true, value)
-        }
+    let (path, equals, value) = if let Some((path, value)) = text.split_once("!=") {
+        (path, false, value)
+    } else {
+        let (path, value) = text.split_once("==").or_else(|| text.split_once('='))?;
+        (path, true, value)
     };
     Some((path.trim().to_owned(), equals, value.trim().to_owned()))
 }

@@ -3,7 +3,7 @@
 //! A write goes through [`Rehearsal::advance`] until everything that it needs to know was asked for; then it is sent.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::call::{Resource, Target, Verb, query};
 use super::disguise::Disguise;
@@ -118,7 +118,7 @@ impl Rehearsal {
     pub(super) fn write(&mut self, verb: Verb, target: Target, request: Request) -> Next {
         match Write::read(verb, target, request) {
             Ok(write) => self.advance(write),
-            Err(refusal) => Next::Answer(refusal),
+            Err(refusal) => Next::Answer(*refusal),
         }
     }
 
@@ -190,15 +190,15 @@ impl Rehearsal {
             (Act::Patch, _) if matches!(base, Base::Written { .. }) => self.send_patched(write, &base, counterpart),
             (Act::Update, Counterpart::Nothing | Counterpart::Another) if base.now().is_some() => {
                 let object = as_new(&write.body);
-                write.dispatch(Act::Create, object)
+                write.dispatch(Act::Create, &object)
             }
             (Act::Update, _) => {
                 let object = with_real_version(&write.body, base.real());
-                write.dispatch(Act::Update, object)
+                write.dispatch(Act::Update, &object)
             }
             (act, _) => {
                 let body = write.body.clone();
-                write.dispatch(act, body)
+                write.dispatch(act, &body)
             }
         }
     }
@@ -212,9 +212,9 @@ impl Rehearsal {
         match counterpart {
             Counterpart::Itself => {
                 let object = with_real_version(&patched, base.real());
-                write.dispatch(Act::Update, object)
+                write.dispatch(Act::Update, &object)
             }
-            Counterpart::Nothing | Counterpart::Another => write.dispatch(Act::Create, as_new(&patched)),
+            Counterpart::Nothing | Counterpart::Another => write.dispatch(Act::Create, &as_new(&patched)),
         }
     }
 
@@ -261,10 +261,9 @@ fn ask(lookup: Lookup, write: Write) -> Next {
 
 fn counterpart(base: &Base) -> Counterpart {
     match base {
-        Base::Real(_) | Base::Unread => Counterpart::Itself,
         Base::Absent | Base::Written { real: None, .. } => Counterpart::Nothing,
         Base::Written { is_replaced: true, .. } => Counterpart::Another,
-        Base::Written { .. } => Counterpart::Itself,
+        Base::Real(_) | Base::Unread | Base::Written { .. } => Counterpart::Itself,
     }
 }
 
@@ -363,7 +362,7 @@ fn already_exists(target: &Target) -> Response {
 
 impl Write {
     /// Returns the write that a request asks for; else the answer to a request that cannot be read.
-    fn read(verb: Verb, mut target: Target, request: Request) -> Result<Self, Response> {
+    fn read(verb: Verb, mut target: Target, request: Request) -> Result<Self, Box<Response>> {
         let content_type = message::content_type(request.headers());
         let media = content_type.split(';').next().unwrap_or_default().trim().to_owned();
         let act = match verb {
@@ -402,6 +401,11 @@ impl Write {
         })
     }
 
+    /// Tells whether an unknown field refuses it: what `fieldValidation=Strict` asks for.
+    pub(super) fn is_strict(&self) -> bool {
+        self.query.iter().any(|(key, value)| key == "fieldValidation" && value == "Strict")
+    }
+
     /// Asks what explains a refusal, before it is judged.
     pub(super) fn explain(self, lookup: Lookup, refusal: Response) -> Next {
         let request = lookup.request(&self);
@@ -419,7 +423,7 @@ impl Write {
     }
 
     /// Sends the write as a dry run; `act` may differ from what was asked.
-    pub(super) fn dispatch(self, act: Act, body: Value) -> Next {
+    pub(super) fn dispatch(self, act: Act, body: &Value) -> Next {
         let name = self.target.name.clone().unwrap_or_default();
         let namespace = self.disguise.namespace(self.target.namespace.as_deref()).map(str::to_owned);
         let collection = self.target.resource.path(namespace.as_deref(), None);
@@ -428,15 +432,15 @@ impl Write {
         query.push(("dryRun".to_owned(), "All".to_owned()));
         let json = "application/json";
         let (method, path, content, content_type) = match act {
-            Act::Create => (Method::POST, collection, self.disguise.put_on(&body).to_string().into_bytes(), json),
-            Act::Update => (Method::PUT, object, self.disguise.put_on(&body).to_string().into_bytes(), json),
+            Act::Create => (Method::POST, collection, self.disguise.put_on(body).to_string().into_bytes(), json),
+            Act::Update => (Method::PUT, object, self.disguise.put_on(body).to_string().into_bytes(), json),
             Act::Apply => {
-                let content = self.disguise.put_on(&body).to_string().into_bytes();
+                let content = self.disguise.put_on(body).to_string().into_bytes();
                 (Method::PATCH, object, content, "application/apply-patch+yaml")
             }
             Act::Patch => (Method::PATCH, object, self.raw.clone(), self.content_type.as_str()),
             // With a body the server reads `dryRun` from it alone, and would really delete (T1).
-            Act::Delete => (Method::DELETE, object, delete_options(&body).to_string().into_bytes(), json),
+            Act::Delete => (Method::DELETE, object, delete_options(body).to_string().into_bytes(), json),
         };
         let request = self.request(method, &path, &query, content, content_type);
         Next::Ask(request, Continuation::write(WriteThen::Judge(self)))
@@ -468,11 +472,18 @@ impl Write {
 
 /// The client's options for a deletion, as a dry run.
 fn delete_options(options: &Value) -> Value {
-    let mut sent = json!({"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"]});
-    for field in ["propagationPolicy", "gracePeriodSeconds", "preconditions", "orphanDependents"] {
+    const KEPT: [&str; 4] = ["propagationPolicy", "gracePeriodSeconds", "preconditions", "orphanDependents"];
+    let mut sent = Map::new();
+    for field in KEPT {
         let Some(value) = options.get(field).filter(|value| !value.is_null()) else { continue };
-        sent[field] = value.clone();
+        sent.insert(field.to_owned(), value.clone());
     }
+    sent.extend([
+        ("kind".to_owned(), json!("DeleteOptions")),
+        ("apiVersion".to_owned(), json!("v1")),
+        ("dryRun".to_owned(), json!(["All"])),
+    ]);
+    let mut sent = Value::Object(sent);
     // A version of the overlay is unknown to the server.
     let version = sent.pointer("/preconditions/resourceVersion").and_then(Value::as_str);
     if version.is_some_and(super::overlay::is_made_up)
@@ -483,7 +494,7 @@ fn delete_options(options: &Value) -> Value {
     sent
 }
 
-fn read_body(media: &str, body: &[u8]) -> Result<Value, Response> {
+fn read_body(media: &str, body: &[u8]) -> Result<Value, Box<Response>> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
@@ -493,7 +504,7 @@ fn read_body(media: &str, body: &[u8]) -> Result<Value, Response> {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
             "reason": reason, "code": status.as_u16(),
         });
-        message::json_response(status, &status_body)
+        Box::new(message::json_response(status, &status_body))
     };
     match media {
         "application/vnd.kubernetes.protobuf" => protobuf::decode(body)

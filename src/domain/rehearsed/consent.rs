@@ -75,10 +75,8 @@ mod tests {
     #[test]
     fn what_is_destroyed_is_accepted_by_name_alone() {
         let names: Vec<TypedName> = vec!["pvc/shop/data".parse().expect("a name")];
-        let waivers: Vec<Waiver> = Class::ALL
-            .into_iter()
-            .map(|class| Waiver { check: class.waiver_id(), reason: "a test".into() })
-            .collect();
+        let waivers: Vec<Waiver> =
+            Class::ALL.into_iter().map(|class| Waiver { check: class.waiver_id(), reason: "a test".into() }).collect();
         for class in Class::ALL {
             let by_name = Accepted { deletions: &names, waivers: &[] };
             let by_class = Accepted { deletions: &[], waivers: &waivers };

@@ -255,6 +255,14 @@ impl fmt::Display for Finding {
     }
 }
 
+impl Finding {
+    /// Tells whether a person must act before an upgrade: it blocks, and no step of ours cures it.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        self.class.blocks() && matches!(self.remedy, Remedy::Person { .. })
+    }
+}
+
 /// What helps against a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

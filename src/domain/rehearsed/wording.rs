@@ -277,13 +277,13 @@ fn plain(tone: Tone, text: String) -> Entry<'static> {
 }
 
 fn of_finding(finding: &Finding) -> Entry<'_> {
-    let tone = if finding.class.blocks() && matches!(finding.remedy, Remedy::Person { .. }) { Tone::Bad } else { Tone::Warning };
+    let tone = if finding.needs_a_person() { Tone::Bad } else { Tone::Warning };
     Entry {
         tone,
         text: self::finding(finding),
         help: Some(remedy(&finding.remedy)),
         fields: &finding.fields,
-        needs_a_person: finding.class.blocks() && matches!(finding.remedy, Remedy::Person { .. }),
+        needs_a_person: finding.needs_a_person(),
     }
 }
 

@@ -32,52 +32,52 @@ use structure::Structure;
 
 /// A custom resource definition.
 #[derive(Debug, Clone)]
-pub(super) struct Definition {
+pub struct Definition {
     /// The API group, `example.com`.
-    pub(super) group: String,
+    pub group: String,
     /// How the kind is called.
-    pub(super) names: Names,
+    pub names: Names,
     /// Whether its objects are in namespaces.
-    pub(super) is_namespaced: bool,
+    pub is_namespaced: bool,
     /// Its versions, as written.
-    pub(super) versions: Vec<Version>,
+    pub versions: Vec<Version>,
     /// Whether a webhook converts objects between versions; else only the version differs.
-    pub(super) converts_by_webhook: bool,
+    pub converts_by_webhook: bool,
 }
 
 /// How a kind is called.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Names {
+pub struct Names {
     /// `Widget`.
-    pub(super) kind: String,
+    pub kind: String,
     /// `widgets`.
-    pub(super) plural: String,
+    pub plural: String,
     /// `widget`; by default the kind in lower case.
     #[serde(default)]
-    pub(super) singular: String,
+    pub singular: String,
     /// `WidgetList`; by default the kind and `List`.
     #[serde(default)]
-    pub(super) list_kind: String,
+    pub list_kind: String,
     /// `wd`.
     #[serde(default)]
-    pub(super) short_names: Vec<String>,
+    pub short_names: Vec<String>,
     /// `all`.
     #[serde(default)]
-    pub(super) categories: Vec<String>,
+    pub categories: Vec<String>,
 }
 
 /// One version of a kind.
 #[derive(Debug, Clone)]
-pub(super) struct Version {
+pub struct Version {
     /// `v1beta1`.
-    pub(super) name: String,
+    pub name: String,
     /// Whether the server answers for it.
-    pub(super) is_served: bool,
+    pub is_served: bool,
     /// Whether objects are stored in it.
-    pub(super) is_storage: bool,
+    pub is_storage: bool,
     /// Whether `status` is a subresource: it cannot be set together with the rest.
-    pub(super) has_status: bool,
+    pub has_status: bool,
     /// Where replicas are, if `scale` is a subresource.
     scale: Option<Scale>,
     schema: Schema,
@@ -94,14 +94,14 @@ struct Scale {
 impl Version {
     /// Tells whether `scale` is a subresource.
     #[must_use]
-    pub(super) fn has_scale(&self) -> bool {
+    pub fn has_scale(&self) -> bool {
         self.scale.is_some()
     }
 }
 
 /// Why a custom resource definition cannot stand in for the server's.
 #[derive(Debug, Error)]
-pub(super) enum NotADefinition {
+pub enum NotADefinition {
     /// It is another kind, or an API version that no supported server has.
     #[error("{0} is not apiextensions.k8s.io/v1, CustomResourceDefinition")]
     OtherKind(String),
@@ -115,16 +115,16 @@ pub(super) enum NotADefinition {
 
 /// What the server would say of a custom resource.
 #[derive(Debug, Clone)]
-pub(super) struct Checked {
+pub struct Checked {
     /// What it would refuse it for; empty if it takes it (or if nobody can tell, see `unpredictable`).
-    pub(super) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     /// Fields that the schema does not know. The server drops them, or, asked for strict field validation and by server-side apply,
     /// refuses the object for them.
-    pub(super) unknown_fields: Vec<String>,
+    pub unknown_fields: Vec<String>,
     /// The object as the server would store it: defaults put in, unknown fields taken out.
-    pub(super) defaulted: Value,
+    pub defaulted: Value,
     /// What cannot be told before it really happens, one line each.
-    pub(super) unpredictable: Vec<String>,
+    pub unpredictable: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -183,7 +183,7 @@ impl Definition {
     ///
     /// # Errors
     /// [`NotADefinition`]: it is something else, or cannot be read.
-    pub(super) fn read(crd: &Value) -> Result<Self, NotADefinition> {
+    pub fn read(crd: &Value) -> Result<Self, NotADefinition> {
         let text = |name: &str| crd.get(name).and_then(Value::as_str).unwrap_or_default();
         if text("apiVersion") != "apiextensions.k8s.io/v1" || text("kind") != "CustomResourceDefinition" {
             return Err(NotADefinition::OtherKind(format!("{}, {}", text("apiVersion"), text("kind"))));
@@ -221,13 +221,27 @@ impl Definition {
 
     /// Returns a version that the server answers for.
     #[must_use]
-    pub(super) fn served(&self, version: &str) -> Option<&Version> {
+    pub fn served(&self, version: &str) -> Option<&Version> {
         self.versions.iter().find(|served| served.is_served && served.name == version)
     }
 
     /// Tells what the server would say of `object`: to its creation, or, with `old`, to its change.
     #[must_use]
-    pub(super) fn check(&self, object: &Value, old: Option<&Value>) -> Checked {
+    pub fn check(&self, object: &Value, old: Option<&Value>) -> Checked {
+        self.check_written(object, old, false)
+    }
+
+    /// The same for server-side apply, whatever field validation is asked for: it refuses unknown fields, and does not drop nulls.
+    ///
+    /// Source: observed with a 1.36 server.
+    #[must_use]
+    pub fn check_applied(&self, object: &Value, old: Option<&Value>) -> Checked {
+        let mut object = object.clone();
+        fill::as_written(&mut object);
+        self.check_written(&object, old, true)
+    }
+
+    fn check_written(&self, object: &Value, old: Option<&Value>, is_applied: bool) -> Checked {
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
         let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
         let mut checked = Checked {
