@@ -48,7 +48,9 @@ pub(super) fn clean() -> Rehearsed {
     };
     let mut objects = Vec::new();
     objects.extend((1..=3).map(|n| accepted("v1", "ConfigMap", &format!("new-{n}"), Operation::Create)));
-    objects.extend((1..=2).map(|n| accepted("networking.k8s.io/v1", "NetworkPolicy", &format!("p{n}"), Operation::Create)));
+    objects.extend(
+        (1..=2).map(|n| accepted("networking.k8s.io/v1", "NetworkPolicy", &format!("p{n}"), Operation::Create)),
+    );
     objects.extend((1..=6).map(|n| RehearsedObject {
         changes: vec![image(n), change("spec.replicas", json!(1), json!(2))],
         restarts_pods: true,
