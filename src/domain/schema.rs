@@ -3,7 +3,7 @@
 //! They describe what we write. A reader must pass over fields that it does not know: they may be added to a version.
 
 use schemars::generate::SchemaSettings;
-use schemars::transform::{RecursiveTransform, Transform};
+use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 

@@ -168,7 +168,9 @@ fn entry_lines(style: Style, entry: &Entry<'_>, verbosity: Verbosity) -> Vec<Str
     if verbosity < Verbosity::Verbose {
         lines = within_rows(style, lines);
     } else {
-        lines.extend(entry.fields.iter().filter(has_values).flat_map(|field| field_lines(style, 6, field)));
+        lines.extend(
+            entry.fields.iter().filter(|field| has_values(field)).flat_map(|field| field_lines(style, 6, field)),
+        );
     }
     if let Some(help) = &entry.help {
         let help = help_lines(style, 6, help);
@@ -188,7 +190,7 @@ fn within_rows(style: Style, lines: Vec<String>) -> Vec<String> {
     cut(style, lines, fitting.max(1))
 }
 
-fn has_values(field: &&FieldChange) -> bool {
+fn has_values(field: &FieldChange) -> bool {
     field.before.is_some() || field.after.is_some()
 }
 
