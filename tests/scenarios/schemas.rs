@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use helm_csghub::domain::plan::Plan;
 use helm_csghub::domain::rehearsed::Rehearsed;
+use helm_csghub::domain::report::{ExitStatus, RunReport};
 use helm_csghub::domain::schema::schemas;
 use helm_csghub::edge::terminal::View;
 use serde_json::{Value, json};
@@ -87,6 +89,40 @@ fn the_document_of_a_rehearsal_keeps_to_its_schema() {
     let least = json!({"format": 1, "mode": "all", "objects": [], "findings": [], "end": {"exit_code": 0}});
     let least: Rehearsed = serde_json::from_value(least).expect("a rehearsal");
     assert_eq!(validate(&schema, &schema, &View::Rehearsal(&least).document().expect("plain data")), Ok(()));
+}
+
+#[test]
+fn a_report_and_a_saved_plan_keep_to_theirs() {
+    let object = json!({"api_version": "batch/v1", "kind": "Job", "namespace": "shop", "name": "init"});
+    let step = |action: Value, undo: Value| json!({"id": "a", "action": action, "because": "b", "undo": undo});
+    let plan = json!({
+        "format": 1, "release": "shop", "namespace": "shop", "newest_revision": 3, "title": "shop 1 -> 2", "warnings": ["w"],
+        "steps": [
+            step(json!({"kind": "remove-job", "object": object, "uid": "1"}), json!({"kind": "leave", "because": "c"})),
+            step(
+                json!({"kind": "helm-upgrade", "from_revision": 3, "to_revision": 4}),
+                json!({"kind": "helm-rollback", "revision": 3, "remove": [object], "keep": [], "data_effects": []}),
+            ),
+            step(json!({"kind": "helm-install"}), json!({"kind": "helm-uninstall", "remove": [], "keep": [], "data_effects": []})),
+            step(json!({"kind": "verify", "timeout_secs": 60}), json!({"kind": "not-needed"})),
+        ],
+        "before": [{"object": object, "digest": "sha256:0", "is_owned": true, "is_hook": false}],
+    });
+    let read: Plan = serde_json::from_value(plan).expect("a plan");
+    let plan_schema = schema("plan.json");
+    assert_eq!(validate(&plan_schema, &plan_schema, &serde_json::to_value(&read).expect("plain data")), Ok(()));
+
+    let report_schema = schema("report.json");
+    for exit in ExitStatus::ALL {
+        let report = json!({
+            "format": 1, "release": "shop", "namespace": "shop", "exit": exit, "headline": "h", "to_do": ["t"], "is_open": true,
+            "problems": [{"object": "o", "cause": "c"}], "left_behind": [{"object": object, "fate": "kept", "because": "b"}],
+            "findings": [{"check": "a", "outcome": "fail", "found": "f", "fix": "x"}],
+        });
+        let read: RunReport = serde_json::from_value(report).expect("a report");
+        let document = View::Report(&read).document().expect("plain data");
+        assert_eq!(validate(&report_schema, &report_schema, &document), Ok(()));
+    }
 }
 
 #[test]
