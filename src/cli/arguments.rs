@@ -124,14 +124,23 @@ impl HelmCommand {
     }
 
     fn options(&self) -> crate::edge::terminal::Options {
-        let is_json =
-            self.after.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "-o" && value == "json"))
-                || self.after.iter().any(|word| word == "--output=json" || word == "-ojson" || word == "-o=json");
+        use super::shared::Output;
+        let is_asked_for = |format: &str| {
+            let is_flag = |flag: &String| flag == "-o" || flag == "--output";
+            let joined = [format!("--output={format}"), format!("-o{format}"), format!("-o={format}")];
+            self.after.windows(2).any(|pair| matches!(pair, [flag, value] if is_flag(flag) && value == format))
+                || self.after.iter().any(|word| joined.contains(word))
+        };
+        let output = match (is_asked_for("json"), is_asked_for("markdown")) {
+            (true, _) => Output::Json,
+            (_, true) => Output::Markdown,
+            _ => Output::Human,
+        };
         let shared = super::shared::Shared {
             namespace: None,
             kubeconfig: None,
             kube_context: None,
-            output: if is_json { super::shared::Output::Json } else { super::shared::Output::Human },
+            output,
             quiet: false,
             verbose: false,
         };

@@ -87,7 +87,7 @@ pub(super) fn asker<'a>(
 ) -> impl Fn(&[crate::domain::preflight::Finding], &crate::domain::plan::Plan) -> Consent + 'a {
     move |findings, plan| {
         screen.message(View::Findings(findings));
-        let view = explain::view(plan);
+        let view = explain::view(plan, None);
         if is_yes {
             screen.message(View::Plan(&view));
             return Consent::Yes;

@@ -22,6 +22,7 @@ pub mod release_objects;
 pub mod report;
 pub mod rights;
 pub mod rollout;
+pub mod schema;
 pub mod trouble;
 pub mod values;
 pub mod version;

@@ -2,6 +2,8 @@
 
 use super::{Action, Plan, Undo};
 use crate::domain::object::ObjectRef;
+use crate::domain::rehearsed::summary::Heading;
+use crate::domain::rehearsed::{Rehearsed, wording};
 use crate::domain::view::{PlanView, StepView};
 
 /// Returns what the action does, in the imperative, without a full stop.
@@ -49,9 +51,10 @@ fn with_objects(mut text: String, remove: &[ObjectRef], keep: &[ObjectRef], data
     text
 }
 
-/// Returns the plan as it is shown before the user consents.
+/// Returns the plan as it is shown before the user consents: with what its rehearsal found, if there was one, and the flags that
+/// must be given beyond `--yes` because of that.
 #[must_use]
-pub fn view(plan: &Plan) -> PlanView {
+pub fn view(plan: &Plan, rehearsed: Option<&Rehearsed>) -> PlanView {
     let steps = plan.steps.iter().map(|step| StepView {
         what: action(&step.action),
         because: step.because.clone(),
@@ -63,10 +66,17 @@ pub fn view(plan: &Plan) -> PlanView {
         title: format!("{} in namespace {}", plan.title, plan.namespace),
         steps: steps.collect(),
         point_of_no_return,
-        changes: Vec::new(),
+        changes: rehearsed.map(changes).unwrap_or_default(),
+        rehearsal: rehearsed.cloned(),
         warnings: plan.warnings.clone(),
-        consent: Vec::new(),
+        consent: rehearsed.map(wording::consent).unwrap_or_default(),
     }
+}
+
+fn changes(rehearsed: &Rehearsed) -> Vec<String> {
+    let but_unchanged = Heading::ALL.into_iter().filter(|heading| *heading != Heading::Unchanged);
+    let told = |heading| rehearsed.under(heading).map(move |object| wording::object(heading, object));
+    but_unchanged.flat_map(told).collect()
 }
 
 /// Returns at most `limit` names, then `and N more`.
@@ -81,4 +91,57 @@ pub fn some(objects: &[ObjectRef], limit: usize) -> String {
 
 fn duration(secs: u64) -> String {
     if secs >= 60 && secs.is_multiple_of(60) { format!("{} min", secs / 60) } else { format!("{secs} s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::plan::{PLAN_FORMAT, Step};
+    use serde_json::json;
+
+    #[test]
+    fn a_plan_shows_what_its_rehearsal_found() {
+        let job = json!({"api_version": "batch/v1", "kind": "Job", "namespace": "shop", "name": "init"});
+        let claim = json!({"api_version": "v1", "kind": "PersistentVolumeClaim", "namespace": "shop", "name": "data"});
+        let accepted = json!({"kind": "accepted"});
+        let rehearsed: Rehearsed = serde_json::from_value(json!({
+            "format": 1, "mode": "all", "end": {"exit_code": 0},
+            "objects": [
+                {"object": claim, "operation": "delete", "verdict": accepted},
+                {"object": job, "operation": "replace", "verdict": accepted, "changes": [{"path": "spec.template.x"}]},
+            ],
+            "findings": [{"class": "data-loss", "object": claim, "cause": "the volume is given back",
+                "remedy": {"kind": "person", "text": "back it up"}}],
+        }))
+        .expect("a rehearsal");
+        let step = Step {
+            id: "verify".into(),
+            action: Action::Verify { timeout_secs: 60 },
+            because: "why not".into(),
+            undo: Undo::NotNeeded,
+        };
+        let plan = Plan {
+            format: PLAN_FORMAT,
+            release: "shop".into(),
+            namespace: "shop".into(),
+            newest_revision: Some(1),
+            title: "shop 1 -> 2".into(),
+            steps: vec![step],
+            point_of_no_return: None,
+            warnings: vec![],
+            before: vec![],
+        };
+        let shown = view(&plan, Some(&rehearsed));
+        assert_eq!(
+            shown.changes,
+            ["replaced Job shop/init: spec.template.x", "deleted PersistentVolumeClaim shop/data"]
+        );
+        assert_eq!(
+            shown.consent,
+            ["`--delete persistentvolumeclaim/shop/data`: loss of data, the volume is given back"]
+        );
+        assert_eq!(shown.rehearsal, Some(rehearsed));
+        let unrehearsed = view(&plan, None);
+        assert!(unrehearsed.changes.is_empty() && unrehearsed.consent.is_empty() && unrehearsed.rehearsal.is_none());
+    }
 }

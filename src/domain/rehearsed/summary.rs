@@ -62,9 +62,7 @@ impl Heading {
 }
 
 impl RehearsedObject {
-    /// Returns what becomes of it. What the server said comes before what the command wanted.
-    #[must_use]
-    pub fn heading(&self) -> Heading {
+    fn heading(&self) -> Heading {
         match (&self.verdict, self.operation) {
             (Verdict::Refused, _) => Heading::Refused,
             (Verdict::Unpredictable { .. }, _) => Heading::Unpredictable,
@@ -87,9 +85,16 @@ impl Finding {
 }
 
 impl Rehearsed {
+    /// Returns what becomes of an object. What the server or a check said comes before what the command wanted.
+    #[must_use]
+    pub fn heading_of(&self, object: &RehearsedObject) -> Heading {
+        let is_of_it = |finding: &Finding| finding.is_refusal() && finding.object.is_same_object(&object.object);
+        if self.findings.iter().any(is_of_it) { Heading::Refused } else { object.heading() }
+    }
+
     /// Returns the objects under a heading, in the order in which they are written.
     pub fn under(&self, heading: Heading) -> impl Iterator<Item = &RehearsedObject> {
-        self.objects.iter().filter(move |object| object.heading() == heading)
+        self.objects.iter().filter(move |object| self.heading_of(object) == heading)
     }
 
     /// Returns the objects that are refused, each once: also those of which only a finding tells, as of a release record.
@@ -127,7 +132,7 @@ impl Rehearsed {
     pub fn counts(&self) -> Vec<(Heading, usize)> {
         let mut counts: BTreeMap<Heading, usize> = BTreeMap::new();
         for object in &self.objects {
-            *counts.entry(object.heading()).or_default() += 1;
+            *counts.entry(self.heading_of(object)).or_default() += 1;
         }
         let unwritten = self.total() - self.objects.len();
         if unwritten > 0 {

@@ -52,14 +52,18 @@ impl About {
     pub const ALL: [Self; 7] =
         [Self::Refused, Self::End, Self::Loss, Self::Foreign, Self::Denied, Self::Unpredictable, Self::Warnings];
 
+    /// Every list but the warnings: for a plan, which lists them itself.
+    pub const BUT_WARNINGS: [Self; 6] =
+        [Self::Refused, Self::End, Self::Loss, Self::Foreign, Self::Denied, Self::Unpredictable];
+
     /// Returns the title of the list.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
             Self::Refused => "Refused",
             Self::End => "How it ended",
-            Self::Loss => "Data lost",
-            Self::Foreign => "Deleted, and somebody else's",
+            Self::Loss => "Loss of data",
+            Self::Foreign => "Deletion of what another owns",
             Self::Denied => "Not let through, so not known",
             Self::Unpredictable => "Unpredictable",
             Self::Warnings => "Warnings",
@@ -97,10 +101,10 @@ fn verdict(rehearsed: &Rehearsed) -> (Tone, String) {
     let exit_code = rehearsed.end.exit_code;
     let mut harm = Vec::new();
     if lost > 0 {
-        harm.push(format!("data lost with {}", counted(lost, "object")));
+        harm.push(if lost == 1 { "1 loss of data".to_owned() } else { format!("{lost} losses of data") });
     }
     if foreign > 0 {
-        harm.push(format!("{} of what belongs to others", counted(foreign, "deletion")));
+        harm.push(format!("{} of what another owns", counted(foreign, "deletion")));
     }
     let harm = (!harm.is_empty()).then(|| harm.join(", "));
     let beside = harm.as_ref().map(|harm| format!("; {harm}")).unwrap_or_default();
@@ -140,7 +144,7 @@ fn verdict(rehearsed: &Rehearsed) -> (Tone, String) {
     let tone = if rehearsed.findings.is_empty() { Tone::Good } else { Tone::Warning };
     match total {
         0 => (tone, "write no object".to_owned()),
-        _ if rehearsed.objects.iter().all(|object| object.heading() == Heading::Unchanged) => {
+        _ if rehearsed.under(Heading::Unchanged).count() == total => {
             (tone, format!("go through and leave {} as it is", all_objects(total)))
         }
         _ => (tone, format!("go through: the server takes {}", all_objects(total))),
@@ -250,7 +254,10 @@ fn end(rehearsed: &Rehearsed) -> Vec<Entry<'_>> {
     if end.problems.is_empty() {
         return vec![is_bad(format!("exit code {}, without an error that could be read", end.exit_code))];
     }
-    let told = end.problems.iter().map(|problem| {
+    // A command that saw the refusals says the same again.
+    let refused = if rehearsed.mode == Mode::AsHelm { rehearsed.refused() } else { Vec::new() };
+    let is_told = |problem: &&Problem| refused.iter().any(|object| problem.object.contains(&object.name));
+    let told = end.problems.iter().filter(|problem| !is_told(problem)).map(|problem| {
         let field = problem.field.as_ref().map(|field| format!(", {field}")).unwrap_or_default();
         let text = format!("{}{field}: {}", problem.object, problem.cause);
         Entry { help: problem.remedy.clone(), ..is_bad(text) }
@@ -336,10 +343,10 @@ pub fn problem(finding: &Finding) -> Problem {
 
 /// Returns one line for an object: `changed Deployment shop/web (new pods): spec.replicas`.
 #[must_use]
-pub fn object(object: &RehearsedObject) -> String {
+pub fn object(heading: Heading, object: &RehearsedObject) -> String {
     let paths: Vec<&str> = object.changes.iter().map(|change| change.path.as_str()).collect();
     let fields = if paths.is_empty() { String::new() } else { format!(": {}", listed(&paths, FIELDS)) };
-    format!("{} {}{}{fields}", object.heading().word(), object.object, traits(object))
+    format!("{} {}{}{fields}", heading.word(), object.object, traits(object))
 }
 
 /// Returns what is special about an object, in brackets, after a space; nothing if nothing is.
@@ -445,3 +452,6 @@ fn all_objects(count: usize) -> String {
         _ => format!("all {count} objects"),
     }
 }
+
+#[cfg(test)]
+mod tests;

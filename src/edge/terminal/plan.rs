@@ -2,11 +2,15 @@
 
 use super::layout::{counted, hang, hang_at, headline, text_of};
 use super::options::Verbosity;
+use super::rehearsal::rehearsal_lines;
 use super::style::{Mark, Style};
+use crate::domain::rehearsed::wording::About;
 use crate::domain::view::PlanView;
 
 /// Changes that are listed unless all are asked for.
 const CHANGES: usize = 12;
+/// Rows that the rehearsal may take within a plan.
+const REHEARSAL_ROWS: usize = 16;
 
 /// Returns the plan: what it is and how far it can be undone in the first lines, what must be consented to in the last.
 #[must_use]
@@ -15,7 +19,13 @@ pub fn render_plan(plan: &PlanView, style: &Style, verbosity: Verbosity) -> Stri
     let mut lines: Vec<String> = headline(style, "", &plan.title);
     lines.extend(way_back(style, plan));
     lines.extend(steps(style, plan));
-    lines.extend(changes(style, plan, verbosity));
+    match &plan.rehearsal {
+        Some(rehearsed) => {
+            lines.extend(section(style, "Rehearsal"));
+            lines.extend(rehearsal_lines(style, rehearsed, verbosity, REHEARSAL_ROWS, &About::BUT_WARNINGS));
+        }
+        None => lines.extend(changes(style, plan, verbosity)),
+    }
     if !plan.warnings.is_empty() {
         lines.extend(section(style, "Warnings"));
         let mark = format!("  {} ", style.mark(Mark::Warning));
@@ -73,6 +83,7 @@ fn changes(style: Style, plan: &PlanView, verbosity: Verbosity) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::gallery::gallery;
+    use super::super::samples;
     use super::*;
     use crate::domain::view::StepView;
 
@@ -98,6 +109,7 @@ mod tests {
                 ),
             ],
             point_of_no_return: None,
+            rehearsal: None,
             changes: (1..=14)
                 .map(|n| format!("change Deployment shop/web-{n}: spec.template.spec.containers[0].image"))
                 .collect(),
@@ -109,6 +121,12 @@ mod tests {
     #[test]
     fn a_plan_says_first_what_it_is_and_last_what_it_needs() {
         insta::assert_snapshot!(gallery(|style| render_plan(&plan(), style, Verbosity::Normal)));
+    }
+
+    #[test]
+    fn a_rehearsed_plan_shows_the_first_screen_of_its_rehearsal() {
+        let plan = PlanView { rehearsal: Some(samples::cured()), ..plan() };
+        insta::assert_snapshot!(gallery(|style| render_plan(&plan, style, Verbosity::Normal)));
     }
 
     #[test]

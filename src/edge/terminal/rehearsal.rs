@@ -11,7 +11,7 @@ use crate::domain::rehearsed::{FieldChange, Rehearsed, RehearsedObject};
 
 /// Rows that the first screen may take.
 pub(super) const ROWS: usize = 25;
-/// Rows that one entry may take, what helps apart.
+/// Rows that one entry may take; what helps may take as many.
 const ENTRY_ROWS: usize = 4;
 /// Columns of the longest heading that objects are listed under, and a gap.
 const HEADING_COLUMNS: usize = 15;
@@ -57,7 +57,7 @@ pub(super) fn rehearsal_lines(
         let room = rows.saturating_sub(lines.iter().map(|line| rows_of(style, line)).sum());
         make_fit(style, &mut blocks, room);
     }
-    lines.extend(blocks.iter().flat_map(|block| block.lines(style)));
+    lines.extend(all_lines(style, &blocks));
     if verbosity == Verbosity::Verbose {
         lines.extend(objects(style, rehearsed));
     }
@@ -74,7 +74,7 @@ enum List {
 
 /// The order in which blocks give way when there are too many lines: each down to so many entries. What a person must see to
 /// goes last.
-const GIVE_WAY: [(List, usize); 17] = [
+const GIVE_WAY: [(List, usize); 18] = [
     (List::Of(About::Warnings), 1),
     (List::Of(About::Unpredictable), 1),
     (List::Of(About::Denied), 1),
@@ -92,6 +92,7 @@ const GIVE_WAY: [(List, usize); 17] = [
     (List::Of(About::Foreign), 0),
     (List::Of(About::Loss), 0),
     (List::Of(About::Refused), 1),
+    (List::Of(About::End), 0),
 ];
 
 /// A list, of which the last entries may have to go.
@@ -109,10 +110,7 @@ impl Block {
         match self.list {
             // What is counted is in the line above it.
             List::Changes => shown.collect(),
-            List::Of(_) if count == 0 => vec![],
-            List::Of(about) if self.shown == 0 => {
-                vec![style.dim(&format!("  {} ({count}): `-v` shows all", about.title()))]
-            }
+            List::Of(_) if count == 0 || self.shown == 0 => vec![],
             List::Of(about) => {
                 let mut lines = section(style, &format!("{} ({count})", about.title())).to_vec();
                 lines.extend(shown);
@@ -125,10 +123,24 @@ impl Block {
     }
 }
 
-fn make_fit(style: Style, blocks: &mut [Block], room: usize) {
-    let is_too_long = |blocks: &[Block]| {
-        blocks.iter().flat_map(|block| block.lines(style)).map(|line| rows_of(style, &line)).sum::<usize>() > room
+/// Returns the lines of all blocks. The lists that had to go altogether are named in the last one.
+fn all_lines(style: Style, blocks: &[Block]) -> Vec<String> {
+    let gone = |block: &Block| match block.list {
+        List::Of(about) if block.shown == 0 => Some(format!("{} ({})", about.title(), block.entries.len())),
+        List::Of(_) | List::Changes => None,
     };
+    let gone: Vec<String> = blocks.iter().filter_map(gone).collect();
+    let mut lines: Vec<String> = blocks.iter().flat_map(|block| block.lines(style)).collect();
+    if !gone.is_empty() {
+        lines.push(String::new());
+        lines.extend(hang_at(style, "  ", 4, &format!("`-v` also shows: {}", gone.join(", "))));
+    }
+    lines
+}
+
+fn make_fit(style: Style, blocks: &mut [Block], room: usize) {
+    let is_too_long =
+        |blocks: &[Block]| all_lines(style, blocks).iter().map(|line| rows_of(style, line)).sum::<usize>() > room;
     for (list, keep) in GIVE_WAY {
         while is_too_long(blocks) {
             match blocks.iter_mut().find(|block| block.list == list && block.shown.min(block.entries.len()) > keep) {
@@ -154,18 +166,31 @@ fn entry_lines(style: Style, entry: &Entry<'_>, verbosity: Verbosity) -> Vec<Str
     let first = format!("  {} ", style.mark(mark_of(entry.tone)));
     let mut lines = hang_at(style, &first, 6, &entry.text);
     if verbosity < Verbosity::Verbose {
-        lines = cut(style, lines, ENTRY_ROWS);
+        lines = within_rows(style, lines);
     } else {
-        lines.extend(entry.fields.iter().filter(has_values).flat_map(|field| field_lines(style, 6, field)));
+        lines.extend(
+            entry.fields.iter().filter(|field| has_values(field)).flat_map(|field| field_lines(style, 6, field)),
+        );
     }
     if let Some(help) = &entry.help {
         let help = help_lines(style, 6, help);
-        lines.extend(if verbosity < Verbosity::Verbose { cut(style, help, ENTRY_ROWS) } else { help });
+        lines.extend(if verbosity < Verbosity::Verbose { within_rows(style, help) } else { help });
     }
     lines
 }
 
-fn has_values(field: &&FieldChange) -> bool {
+/// Keeps what fits into the rows of one entry: a line that the terminal folds takes several.
+fn within_rows(style: Style, lines: Vec<String>) -> Vec<String> {
+    let mut rows = 0;
+    let fits = |line: &&String| {
+        rows += rows_of(style, line);
+        rows <= ENTRY_ROWS
+    };
+    let fitting = lines.iter().take_while(fits).count();
+    cut(style, lines, fitting.max(1))
+}
+
+fn has_values(field: &FieldChange) -> bool {
     field.before.is_some() || field.after.is_some()
 }
 

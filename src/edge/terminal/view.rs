@@ -131,6 +131,7 @@ impl<'a> From<&'a VerifyView> for View<'a> {
 mod tests {
     use super::super::findings::tests::findings;
     use super::super::report::tests::report;
+    use super::super::samples;
     use super::*;
     use crate::domain::report::ExitStatus;
 
@@ -140,11 +141,24 @@ mod tests {
             View::Report(&report(ExitStatus::Undone)),
             View::Findings(&findings()),
             View::Plan(&PlanView::default()),
+            View::Rehearsal(&samples::clean()),
             View::Status(&StatusView::default()),
             View::Verify(&VerifyView::default()),
         ];
         for view in views {
             assert_eq!(view.document().expect("plain data")["format"], REPORT_FORMAT, "{}", view.name());
+        }
+    }
+
+    #[test]
+    fn a_rehearsal_survives_its_document() {
+        for (name, rehearsed) in samples::all() {
+            let document = View::Rehearsal(&rehearsed).document().expect("plain data");
+            assert_eq!(
+                serde_json::from_value::<Rehearsed>(document).expect("the same fields").findings,
+                rehearsed.findings,
+                "{name}"
+            );
         }
     }
 

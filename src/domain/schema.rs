@@ -1,0 +1,54 @@
+//! JSON Schema of what programs read, generated from the types: `schemas/` holds these documents.
+//!
+//! They describe what we write. A reader must pass over fields that it does not know: they may be added to a version.
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+use super::plan::{PLAN_FORMAT, Plan};
+use super::rehearsed::{REHEARSED_FORMAT, Rehearsed};
+use super::report::{REPORT_FORMAT, RunReport};
+
+/// Returns every schema, with the name of its file in `schemas/`: the saved plan, and the documents of `-o json` for a rehearsal
+/// and for the end of a run.
+#[must_use]
+pub fn schemas() -> [(&'static str, Value); 3] {
+    let mut report = schema_of::<RunReport>();
+    // What the document has beyond the value.
+    if let Some(properties) = report.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        let description = "The process's exit code: the number of `exit`.";
+        let exit_code = json!({ "description": description, "type": "integer", "minimum": 0, "maximum": 255 });
+        properties.insert("exit_code".to_owned(), exit_code);
+    }
+    if let Some(required) = report.pointer_mut("/required").and_then(Value::as_array_mut) {
+        required.push(json!("exit_code"));
+    }
+    [
+        ("plan.json", of_version(schema_of::<Plan>(), PLAN_FORMAT)),
+        ("rehearsal.json", of_version(schema_of::<Rehearsed>(), REHEARSED_FORMAT)),
+        ("report.json", of_version(report, REPORT_FORMAT)),
+    ]
+}
+
+fn of_version(mut schema: Value, version: u32) -> Value {
+    if let Some(format) = schema.pointer_mut("/properties/format") {
+        *format = json!({ "description": "The version of this form.", "const": version });
+    }
+    schema
+}
+
+fn schema_of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .with_transform(RecursiveTransform(without_links as fn(&mut Schema)));
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Links of our documentation mean nothing outside of it, and its lines are broken for the sources.
+fn without_links(schema: &mut Schema) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace("[`", "`").replace("`]", "`").replace('\n', " ");
+    }
+}
