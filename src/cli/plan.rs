@@ -37,7 +37,7 @@ pub(super) async fn run(
         None => super::upgrade::show(screen, &report::blocked(&prepared)),
         Some(plan) => {
             screen.message(View::Findings(&prepared.findings));
-            let view = explain::view(plan, None);
+            let view = explain::view(plan, prepared.rehearsed.as_ref());
             screen.result(View::Plan(&view)).map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
             Ok(exit_of_plan(&prepared, args.detailed_exitcode))
         }

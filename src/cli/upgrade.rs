@@ -5,8 +5,9 @@ use clap::Args;
 use super::open::to_shown;
 use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
-use crate::domain::plan::explain;
-use crate::domain::preflight::Waiver;
+use crate::domain::plan::{Plan, explain};
+use crate::domain::preflight::{Finding, Waiver};
+use crate::domain::rehearsed::Rehearsed;
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Consent as Answer, Failure, Screen, View};
 use crate::flow::inputs::Inputs;
@@ -84,10 +85,10 @@ pub(super) fn asker<'a>(
     is_yes: bool,
     session: &'a Session,
     screen: &'a Screen,
-) -> impl Fn(&[crate::domain::preflight::Finding], &crate::domain::plan::Plan) -> Consent + 'a {
-    move |findings, plan| {
+) -> impl Fn(&[Finding], &Plan, Option<&Rehearsed>) -> Consent + 'a {
+    move |findings, plan, rehearsed| {
         screen.message(View::Findings(findings));
-        let view = explain::view(plan, None);
+        let view = explain::view(plan, rehearsed);
         if is_yes {
             screen.message(View::Plan(&view));
             return Consent::Yes;

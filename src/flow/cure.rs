@@ -39,7 +39,7 @@ async fn remove(run: &Run<'_>, object: &ObjectRef, uid: &str) -> Result<String, 
             Gone::StillThere { finalizers, .. } => {
                 Err(format!("it is being deleted and still there ({})", finalizers.join(", ")))
             }
-            _ => Ok(format!("{object} is gone")),
+            Gone::Gone => Ok(format!("{object} is gone")),
         },
     }
 }

@@ -51,7 +51,7 @@ pub async fn rollback(
     let Some(plan) = prepared.plan.clone().filter(|_| prepared.exit() == ExitStatus::Done) else {
         return Ok(report::blocked(&prepared));
     };
-    match ask(&prepared.findings, &plan) {
+    match ask(&prepared.findings, &plan, None) {
         Consent::Yes => {}
         Consent::No => return Ok(report::stopped(&prepared, "stopped by you: nothing was changed")),
         Consent::NobodyThere => return Ok(report::stopped(&prepared, prepare::NOBODY_THERE)),

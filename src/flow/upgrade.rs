@@ -9,6 +9,7 @@ use super::run::Run;
 use super::session::Session;
 use crate::domain::plan::Plan;
 use crate::domain::preflight::Finding;
+use crate::domain::rehearsed::Rehearsed;
 use crate::domain::report::{ExitStatus, RunReport};
 
 /// The user's answer to a plan.
@@ -22,8 +23,8 @@ pub enum Consent {
     NobodyThere,
 }
 
-/// Shows findings and plan, and asks.
-pub type Ask<'a> = &'a dyn Fn(&[Finding], &Plan) -> Consent;
+/// Shows findings, plan and rehearsal, and asks.
+pub type Ask<'a> = &'a dyn Fn(&[Finding], &Plan, Option<&Rehearsed>) -> Consent;
 
 /// Runs the whole flow of an upgrade.
 ///
@@ -34,7 +35,7 @@ pub async fn upgrade(session: &Session, inputs: &Inputs, asked: &Asked, ask: Ask
     let Some(plan) = prepared.plan.clone() else {
         return Ok(report::blocked(&prepared));
     };
-    match ask(&prepared.findings, &plan) {
+    match ask(&prepared.findings, &plan, prepared.rehearsed.as_ref()) {
         Consent::Yes => {}
         Consent::No => return Ok(report::stopped(&prepared, "stopped by you: nothing was changed")),
         Consent::NobodyThere => return Ok(report::stopped(&prepared, prepare::NOBODY_THERE)),

@@ -63,16 +63,16 @@ impl Rehearsal {
         if let (Some(key), Refusal::Findings(findings)) = (Key::of(&write.target), &refusal)
             && let Some(because) = self.overrule(&key, &object, &base, &desired, findings)
         {
-            return self.cannot_tell(write, &because);
+            return self.cannot_tell(&write, &because);
         }
         match refusal {
             Refusal::Passing => Next::Answer(answer),
-            Refusal::Unpredictable { because } => self.cannot_tell(write, &because),
+            Refusal::Unpredictable { because } => self.cannot_tell(&write, &because),
             Refusal::Findings(findings) if write.disguise.is_elsewhere() && findings.iter().all(is_policy) => {
                 let because = "its namespace is made by the same command: what is allowed there is not known yet";
-                self.cannot_tell(write, because)
+                self.cannot_tell(&write, because)
             }
-            Refusal::Findings(findings) => self.refuse(write, findings, answer),
+            Refusal::Findings(findings) => self.refuse(&write, findings, answer),
         }
     }
 
@@ -95,7 +95,7 @@ impl Rehearsal {
             Act::Patch => match base.now().and_then(|now| self.apply_patch(&write, now)) {
                 Some(patched) => patched,
                 None if base.now().is_none() => return Next::Answer(super::read::not_found(&write.target)),
-                None => return self.cannot_tell(write, "its patch could not be applied"),
+                None => return self.cannot_tell(&write, "its patch could not be applied"),
             },
             Act::Apply => merged(base.now(), &write.body),
             _ => write.body.clone(),
@@ -109,14 +109,14 @@ impl Rehearsal {
             let findings: Vec<Finding> =
                 checked.unknown_fields.iter().map(|field| unknown_field(&object, field)).collect();
             let answer = invalid(&findings);
-            return self.refuse(write, findings, answer);
+            return self.refuse(&write, findings, answer);
         }
         if !checked.findings.is_empty() {
             let answer = invalid(&checked.findings);
-            return self.refuse(write, checked.findings, answer);
+            return self.refuse(&write, checked.findings, answer);
         }
         if let Some(because) = checked.unpredictable.first() {
-            return self.cannot_tell(write, because);
+            return self.cannot_tell(&write, because);
         }
         self.accept(write, checked.defaulted, StatusCode::CREATED)
     }
@@ -141,7 +141,7 @@ impl Rehearsal {
         }
         if !refusing.is_empty() {
             let answer = invalid(&refusing);
-            return self.refuse(write, refusing, answer);
+            return self.refuse(&write, refusing, answer);
         }
         if !is_record(&object) {
             let (findings, is_foreign) = self.look_at_owner(&write, &named, &base, &object);
@@ -157,14 +157,14 @@ impl Rehearsal {
     }
 
     /// The server refuses the write, or would when it is no dry run.
-    fn refuse(&mut self, write: Write, findings: Vec<Finding>, answer: Response) -> Next {
+    fn refuse(&mut self, write: &Write, findings: Vec<Finding>, answer: Response) -> Next {
         self.account.find(findings);
-        self.make_up(&write, Verdict::Refused, (self.settings.mode == Mode::AsHelm).then_some(answer))
+        self.make_up(write, Verdict::Refused, (self.settings.mode == Mode::AsHelm).then_some(answer))
     }
 
     /// Nobody can tell what the server would say.
-    pub(super) fn cannot_tell(&mut self, write: Write, because: &str) -> Next {
-        self.make_up(&write, Verdict::Unpredictable { because: because.to_owned() }, None)
+    pub(super) fn cannot_tell(&mut self, write: &Write, because: &str) -> Next {
+        self.make_up(write, Verdict::Unpredictable { because: because.to_owned() }, None)
     }
 
     /// Goes on as if the write had succeeded, unless there is an answer to hand on.

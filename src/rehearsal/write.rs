@@ -207,7 +207,7 @@ impl Rehearsal {
     fn send_patched(&mut self, write: Write, base: &Base, counterpart: Counterpart) -> Next {
         let now = base.now().cloned().unwrap_or_default();
         let Some(patched) = self.apply_patch(&write, &now) else {
-            return self.cannot_tell(write, "its patch could not be applied to what the same command wrote before");
+            return self.cannot_tell(&write, "its patch could not be applied to what the same command wrote before");
         };
         match counterpart {
             Counterpart::Itself => {

@@ -129,6 +129,7 @@ mod tests {
             steps: vec![step],
             point_of_no_return: None,
             warnings: vec![],
+            accepted: vec![],
             before: vec![],
         };
         let shown = view(&plan, Some(&rehearsed));

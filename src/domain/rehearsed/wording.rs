@@ -222,7 +222,10 @@ pub fn entries(rehearsed: &Rehearsed, about: About) -> Vec<Entry<'_>> {
         About::End => end(rehearsed),
         About::Loss => rehearsed.of_class(Class::DataLoss).map(|finding| untitled(finding)).collect(),
         About::Foreign => rehearsed.of_class(Class::ForeignDeletion).map(|finding| untitled(finding)).collect(),
-        About::Denied => rehearsed.denied.iter().map(|denied| plain(Tone::Unknown, denied.clone())).collect(),
+        About::Denied => {
+            let unseen = rehearsed.denied.iter().chain(&rehearsed.notes);
+            unseen.map(|what| plain(Tone::Unknown, what.clone())).collect()
+        }
         About::Unpredictable => unpredictable(rehearsed),
         About::Warnings => {
             let warnings = rehearsed.findings.iter().filter(|finding| !finding.class.blocks());

@@ -33,7 +33,7 @@ pub(super) fn empty() -> Rehearsed {
         objects: vec![],
         findings: vec![],
         denied: vec![],
-        notes: Vec::new(),
+        notes: vec![],
         end: CommandEnd::default(),
     }
 }

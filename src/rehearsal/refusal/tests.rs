@@ -18,7 +18,7 @@ struct Case {
     what: String,
     request: Sent,
     object: ObjectRef,
-    act: String,
+    verb: String,
     code: u16,
     status: Value,
     live: Option<Value>,
@@ -31,7 +31,7 @@ struct Sent {
 
 impl Case {
     fn classify(&self) -> Refusal {
-        let verb = match self.act.as_str() {
+        let verb = match self.verb.as_str() {
             "create" => Act::Create,
             "update" => Act::Update,
             "patch" => Act::Patch,

@@ -286,7 +286,7 @@ fn t10_and_t11_a_second_patch_meets_the_first() {
         };
         let patch = json!({"data": {"b": "2"}});
         let (code, patched) = scene.call("PATCH", CONFIG, "application/merge-patch+json", &patch);
-        assert_eq!(code.is_success(), true);
+        assert!(code.is_success());
         let first = if live.is_some() { "1" } else { "0" };
         assert_eq!(patched["data"], json!({"a": first, "b": "2"}));
         let last = scene.writes().pop().expect("sent");

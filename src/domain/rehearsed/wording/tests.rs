@@ -27,6 +27,7 @@ fn rehearsed(objects: Vec<RehearsedObject>, findings: Vec<Finding>) -> Rehearsed
         objects,
         findings,
         denied: vec![],
+        notes: vec![],
         end: CommandEnd::default(),
     }
 }
