@@ -107,9 +107,15 @@ async fn play(
         clock.progress(format!("{} requests", proxy.counters().requests));
     }
     let ended = run.wait().await.map_err(Failure::blocked)?;
-    mask_logs(session, folder, &run);
     let (rehearsal, counters) = proxy.stop().await;
     trust(&counters)?;
+    {
+        let mut masker = session.masker.borrow_mut();
+        for secret in rehearsal.secrets().filter_map(|secret| Object::new(secret.clone()).ok()) {
+            masker.add_object(&secret);
+        }
+    }
+    mask_logs(session, folder, &run);
     let mut rehearsed = rehearsal.close();
     let exit_code = ended.status.code().unwrap_or(1);
     if exit_code != 0 {

@@ -126,6 +126,14 @@ impl Rehearsal {
         }
     }
 
+    /// Returns every Secret that passed by or was written, Helm's own records left out: the masker must know them before anything
+    /// that was found is shown.
+    pub fn secrets(&self) -> impl Iterator<Item = &Value> {
+        let written = self.overlay.present().map(|(_, object)| object);
+        let is_secret = |object: &&Value| object.get("kind").and_then(Value::as_str) == Some("Secret");
+        self.reals.values().chain(written).filter(is_secret).filter(|object| !judge::is_record(object))
+    }
+
     /// Returns what was found: all writes together, compared with the cluster before.
     #[must_use]
     pub fn close(self) -> Rehearsed {

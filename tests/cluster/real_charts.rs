@@ -16,7 +16,7 @@ use crate::support::{Bed, Contents, Helm};
 static ONE_BED: Mutex<()> = Mutex::new(());
 
 /// Makes a chart of a real release.
-fn real_chart(tool: &Path, product: &str, version: &str, folder: &Path) -> String {
+pub(crate) fn real_chart(tool: &Path, product: &str, version: &str, folder: &Path) -> String {
     let chart = folder.join(format!("{product}-{version}"));
     let made = Command::new(tool).args([product, version]).arg(&chart).output().expect("static-chart starts");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -35,7 +35,7 @@ fn static_chart() -> Option<PathBuf> {
 }
 
 /// Runs `test` on a bed of its own.
-fn on_own_bed(test: impl FnOnce(&Bed, &Path, &Path)) {
+pub(crate) fn on_own_bed(test: impl FnOnce(&Bed, &Path, &Path)) {
     let Some(shared) = Bed::open() else { return };
     let Some(tool) = static_chart() else { return };
     let _one = ONE_BED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
