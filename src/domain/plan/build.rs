@@ -65,7 +65,10 @@ fn cures(rehearsal: &[rehearsed::Finding]) -> Vec<Step> {
         Remedy::RemoveFinishedJob { uid } => Some(Step {
             id: format!("remove-job-{}", finding.object.name),
             action: Action::RemoveJob { object: finding.object.clone(), uid: uid.clone() },
-            because: finding.cause.clone(),
+            because: match finding.fields.first() {
+                Some(field) => format!("{}: {}", field.path, finding.cause),
+                None => finding.cause.clone(),
+            },
             undo: Undo::Leave { because: "it had finished, and made anew it would run again".to_owned() },
         }),
         Remedy::Person { .. } => None,
