@@ -18,4 +18,7 @@ mod plugin;
 mod proxy;
 mod read_only;
 mod real_charts;
+mod rehearsal;
+mod rehearsal_commands;
+mod rehearsal_waits;
 mod upgrade;
