@@ -1,5 +1,7 @@
 //! Reads: answered from the overlay where it knows better, and merged with it where it knows a part.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -122,7 +124,7 @@ impl Rehearsal {
         let mut request = with_query(request, |key, _| !(has_made_up && key.starts_with("resourceVersion")));
         want_json(&mut request);
         let is_served = self.definition_of(&target).is_none() || self.is_served(&target);
-        let watch = Watch { target, selector, cursor: 0, has_begun: false };
+        let watch = Watch { target, selector, cursor: 0, has_begun: false, shown: BTreeMap::new() };
         Next::Watch(is_served.then_some(request), watch)
     }
 
@@ -167,23 +169,40 @@ impl Rehearsal {
     /// again whenever any other request was received or resumed.
     pub fn overlay_events(&mut self, watch: &mut Watch) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
+        let Watch { target, selector, cursor, has_begun, shown } = watch;
         let mut tell = |kind: &str, object: &Value| {
-            if watch.selector.selects(object) {
-                let event = json!({"type": kind, "object": in_version(object, &watch.target)});
-                lines.push(format!("{event}\n").into_bytes());
-            }
+            let event = json!({"type": kind, "object": in_version(object, target)});
+            lines.push(format!("{event}\n").into_bytes());
         };
-        if watch.has_begun {
-            for (kind, _, object) in self.overlay.changes_since(watch.cursor, &watch.target) {
-                tell(kind, object);
+        if *has_begun {
+            for (kind, key, object) in self.overlay.changes_since(*cursor, target) {
+                // What the overlay did not cover yet the server has shown.
+                let real = self.overlay.get(key).and_then(|entry| entry.real.as_ref());
+                let was_shown = shown
+                    .get(key)
+                    .copied()
+                    .unwrap_or_else(|| real.is_some_and(|real| selector.selects(real) && !self.is_hidden_object(real)));
+                let is_shown = kind != "DELETED" && selector.selects(object);
+                shown.insert(key.clone(), is_shown);
+                // An object that a selector ceases to select is gone for the watch, and one that it begins to select is new.
+                match (was_shown, is_shown) {
+                    (true, true) => tell("MODIFIED", object),
+                    (false, true) => tell("ADDED", object),
+                    (true, false) => tell("DELETED", object),
+                    (false, false) => {}
+                }
             }
         } else {
-            for object in self.overlay.collection(&watch.target).filter_map(|(_, entry)| entry.object()) {
-                tell("ADDED", object);
+            for (key, entry) in self.overlay.collection(target) {
+                let object = entry.object().filter(|object| selector.selects(object));
+                shown.insert(key.clone(), object.is_some());
+                if let Some(object) = object {
+                    tell("ADDED", object);
+                }
             }
         }
-        watch.has_begun = true;
-        watch.cursor = self.overlay.end();
+        *has_begun = true;
+        *cursor = self.overlay.end();
         lines
     }
 

@@ -482,6 +482,37 @@ fn a_watch_sees_the_overlay_first_and_nothing_that_it_covers() {
     assert_eq!(scene.rehearsal.overlay_events(&mut watch).len(), 1);
 }
 
+/// Source: the API documentation of watches: an object that no longer matches the selector is told as deleted, one that begins
+/// to match as added.
+#[test]
+fn a_watch_with_a_selector_tells_what_comes_into_its_sight_and_what_goes_out_of_it() {
+    let labelled = |name: &str, label: &str| {
+        let mut object = config(name, label);
+        object["metadata"]["labels"] = json!({"watched": label});
+        object
+    };
+    for is_there in [false, true] {
+        let there: Vec<(&str, Value)> = if is_there { vec![(CONFIG, labelled("a", "yes"))] } else { Vec::new() };
+        let mut scene = Scene::new(server(&there));
+        let uri = format!("{CONFIGS}?watch=true&labelSelector=watched%3Dyes");
+        let request = http::Request::builder().uri(uri).body(Vec::new()).expect("a request");
+        let Next::Watch(Some(_), mut watch) = scene.rehearsal.receive(request) else { panic!("a watch") };
+        assert!(scene.rehearsal.overlay_events(&mut watch).is_empty());
+        let mut told = Vec::new();
+        for label in ["no", "yes", "yes", "no", "no", "yes"] {
+            scene.apply(CONFIG, &labelled("a", label));
+            for line in scene.rehearsal.overlay_events(&mut watch) {
+                let event: Value = serde_json::from_slice(&line).expect("JSON");
+                told.push(event["type"].as_str().expect("a type").to_owned());
+            }
+        }
+        scene.delete(CONFIG);
+        told.extend(scene.rehearsal.overlay_events(&mut watch).iter().map(|_| "the end".to_owned()));
+        let expected = ["ADDED", "MODIFIED", "DELETED", "ADDED", "the end"];
+        assert_eq!(told, [if is_there { &["DELETED"][..] } else { &[] }, &expected].concat());
+    }
+}
+
 #[test]
 fn helms_records_are_kept_and_not_told() {
     let mut scene = Scene::new(server(&[]));
