@@ -90,7 +90,9 @@ fn a_command_to_rehearse_is_refused_through_helm_and_taken_without_it() {
         let command = [kubectl.as_str(), "-n", &other.name, "create", "configmap", "rehearsed"];
         let words: Vec<&str> = ["csghub", "rehearse", "--"].into_iter().chain(command).collect();
         let ran = Running::start(helm(&scene, &words)).end().expect(2);
-        ran.says("cannot be rehearsed through Helm").says("`csghub rehearse -- COMMAND...`").says("helm-csghub/bin/csghub");
+        ran.says("cannot be rehearsed through Helm")
+            .says("`csghub rehearse -- COMMAND...`")
+            .says("helm-csghub/bin/csghub");
         let words: Vec<&str> = ["rehearse", "-o", "json", "--"].into_iter().chain(command).collect();
         let ran = scene.run(&words).expect(0);
         assert_eq!(ran.json()["objects"][0]["object"]["namespace"], other.name.as_str(), "Helm {}", scene.helm.version);

@@ -12,7 +12,7 @@ use crate::read_only::{own_bed, testbed};
 use crate::support::{Bed, Contents, Helm, Running};
 
 /// Two beds at once are too much for a small machine.
-static ONE_BED: Mutex<()> = Mutex::new(());
+pub(crate) static ONE_BED: Mutex<()> = Mutex::new(());
 
 /// Makes a chart of a real release.
 fn real_chart(tool: &Path, product: &str, version: &str, folder: &Path) -> String {

@@ -7,11 +7,13 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::read_only::{own_bed, testbed};
+use crate::real_charts::ONE_BED;
 use crate::support::program::chart;
 use crate::support::{Bed, BedUser, Dice, Helm, Scene, Snapshot};
 
@@ -103,7 +105,9 @@ impl Watched<'_> {
     fn violations(&self) -> Vec<String> {
         let mut found = self.before.changes_until(&Snapshot::of_cluster(self.bed));
         let audit = self.user.audit();
-        found.extend(audit.writes().iter().map(|write| format!("write: {} {} -> {}", write.verb, write.uri, write.code)));
+        found.extend(
+            audit.writes().iter().map(|write| format!("write: {} {} -> {}", write.verb, write.uri, write.code)),
+        );
         found
     }
 
@@ -118,8 +122,8 @@ impl Watched<'_> {
 fn release<'a>(bed: &'a Bed, helm: Helm, dice: &mut Dice) -> Scene<'a> {
     let scene = Scene::with_helm(bed, "play", helm);
     let hazards = dice.some(&STANDING, 3);
-    let values: Vec<String> = hazards.iter().map(|hazard| format!("hazards.{hazard}.enabled=true")).collect();
-    let values = values.join(",");
+    let values =
+        hazards.iter().fold("web.title=One".to_owned(), |all, one| all + &format!(",hazards.{one}.enabled=true"));
     scene.install("hubble-1.0.0", &["--set", &values]);
     let namespace = scene.namespace.name.as_str();
     let one = chart("hubble-1.0.0");
@@ -198,7 +202,8 @@ fn choose(dice: &mut Dice, scene: &Scene<'_>, number: usize) -> Vec<String> {
         3 => {
             words.extend(["--", &helm, "install", &new, &two]);
             words.extend(helm_flags(dice, major, false));
-            let place: &[&[&str]] = &[&["-n", &namespace], &["-n", &elsewhere, "--create-namespace"], &["-n", &elsewhere]];
+            let place: &[&[&str]] =
+                &[&["-n", &namespace], &["-n", &elsewhere, "--create-namespace"], &["-n", &elsewhere]];
             words.extend(dice.pick(place));
             own = values(dice);
         }
@@ -268,13 +273,18 @@ pub(crate) fn write_script(scene: &Scene<'_>, name: &str, lines: &[&str]) -> Pat
     use std::os::unix::fs::PermissionsExt as _;
     let folder = scene.folder().join(name);
     fs::create_dir(&folder).expect("a folder");
-    let map = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}});
+    let map =
+        |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}});
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [map("new-of-script"), map("shop-web"),
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "of-script"},
             "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]}}]});
     fs::write(folder.join("objects.yaml"), objects.to_string()).expect("written");
     let kubectl = scene.bed.kubectl.display();
-    let text = format!("#!/usr/bin/env bash\ncd {}\nkubectl() {{ {kubectl} \"$@\"; }}\n{}\n", folder.display(), lines.join("\n"));
+    let text = format!(
+        "#!/usr/bin/env bash\ncd {}\nkubectl() {{ {kubectl} \"$@\"; }}\n{}\n",
+        folder.display(),
+        lines.join("\n")
+    );
     let path = folder.join("script.sh");
     fs::write(&path, text).expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
@@ -309,6 +319,7 @@ fn random_rehearsals_change_nothing_and_send_no_write() {
     let Some(shared) = Bed::open() else { return };
     let count: usize = env::var("CSGHUB_SOAK_REHEARSALS").ok().map_or(12, |count| count.parse().expect("a number"));
     let mut dice = Dice::new("rehearsal");
+    let _one = ONE_BED.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a folder");
     let bed = own_bed(&shared, folder.path());
     if helmfile().is_none() {

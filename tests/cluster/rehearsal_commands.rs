@@ -204,11 +204,19 @@ fn an_object_of_a_definition_that_comes_with_it_is_checked_by_its_schema() {
             before.assert_unchanged(&scene);
             assert!(bed.get("default", "crd", &format!("things.{group}")).is_none(), "it is only rehearsed");
             let rehearsed = ran.json();
-            let kinds: Vec<&str> =
-                rehearsed["objects"].as_array().expect("a list").iter().filter_map(|of| of["object"]["kind"].as_str()).collect();
+            let kinds: Vec<&str> = rehearsed["objects"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .filter_map(|of| of["object"]["kind"].as_str())
+                .collect();
             assert_eq!(kinds, ["CustomResourceDefinition", "Thing"], "Helm {}: {rehearsed}", scene.helm.version);
-            let classes: Vec<&str> =
-                rehearsed["findings"].as_array().expect("a list").iter().filter_map(|of| of["class"].as_str()).collect();
+            let classes: Vec<&str> = rehearsed["findings"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .filter_map(|of| of["class"].as_str())
+                .collect();
             assert_eq!(classes, if fits { vec![] } else { vec!["validation"] }, "{rehearsed}");
             let real = Running::start(scene.in_environment(scene.helm.binary.clone(), &command[1..])).end();
             assert_eq!(real.code == 0, fits, "Helm {}: {}", scene.helm.version, real.all());

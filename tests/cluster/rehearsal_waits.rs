@@ -54,7 +54,11 @@ fn what_never_gets_ready_is_rehearsed_in_seconds() {
             let told = format!("Helm {}: {}", scene.helm.version, command.join(" "));
             assert!(ran.took < SECONDS, "{told}: {:?}", ran.took);
             let rehearsed = ran.json();
-            assert_eq!((&rehearsed["end"]["exit_code"], &rehearsed["findings"]), (&0.into(), &Value::Array(vec![])), "{told}");
+            assert_eq!(
+                (&rehearsed["end"]["exit_code"], &rehearsed["findings"]),
+                (&0.into(), &Value::Array(vec![])),
+                "{told}"
+            );
             assert!(rehearsed["objects"].as_array().expect("a list").len() > 15, "{told}: {rehearsed}");
         }
         before.assert_unchanged(&scene);
