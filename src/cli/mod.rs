@@ -140,10 +140,7 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
                 .into())
         }
         #[cfg(feature = "cluster")]
-        Command::Rehearse(args) => {
-            open::with_session(&cli.shared, async |session, screen| rehearse::run_command(&args, session, screen).await)
-                .map_err(fail)
-        }
+        Command::Rehearse(args) => rehearse::run_any(&args, &cli.shared).map_err(fail),
         #[cfg(feature = "cluster")]
         Command::Verify(args) => {
             open::with_session(&cli.shared, async |session, screen| verify::run(&args, session, screen).await)

@@ -43,7 +43,8 @@ fn surroundings(shared: &Shared) -> Surroundings<'_> {
     }
 }
 
-fn read_variable(name: &str) -> Option<OsString> {
+/// Reads a variable of our environment; nothing for one that is unset or empty.
+pub(super) fn read_variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 

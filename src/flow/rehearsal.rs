@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::gather;
 use super::inputs::Inputs;
-use super::rehearse::{self, UpgradeScene};
+use super::rehearse::{self, Played, UpgradeScene};
 use super::session::Session;
 use crate::domain::rehearsed::{Mode, Rehearsed};
 use crate::domain::report::ExitStatus;
@@ -22,7 +22,7 @@ pub async fn of_upgrade(session: &Session, inputs: &Inputs, mode: Mode) -> Resul
     gather::register_secrets(session, current, None);
     let scene = UpgradeScene { inputs, chart: &chart, current, mode };
     let played = rehearse::upgrade(session, &folder, &scene, None).await?;
-    keep(&folder, &played.rehearsed)?;
+    keep(&folder, &played)?;
     Ok(played.rehearsed)
 }
 
@@ -33,7 +33,7 @@ pub async fn of_upgrade(session: &Session, inputs: &Inputs, mode: Mode) -> Resul
 pub async fn of_command(session: &Session, words: &[String], mode: Mode) -> Result<Rehearsed, Failure> {
     let folder = RunFolder::create(&session.runs_root, &host::new_run_id())?;
     let played = rehearse::command(session, &folder, words, mode).await?;
-    keep(&folder, &played.rehearsed)?;
+    keep(&folder, &played)?;
     Ok(played.rehearsed)
 }
 
@@ -43,8 +43,11 @@ pub fn exit(rehearsed: &Rehearsed) -> ExitStatus {
     if rehearsed.blocks() { ExitStatus::Blocked } else { ExitStatus::Done }
 }
 
-fn keep(folder: &RunFolder, rehearsed: &Rehearsed) -> Result<(), Failure> {
-    let json = serde_json::to_vec_pretty(rehearsed).map_err(anyhow::Error::from)?;
-    folder.write("rehearsal.json", &json)?;
+fn keep(folder: &RunFolder, played: &Played) -> Result<(), Failure> {
+    folder.write("rehearsal.json", &serde_json::to_vec_pretty(&played.rehearsed).map_err(anyhow::Error::from)?)?;
+    // For `scripts/bench`.
+    let wall_us = u64::try_from(played.took.as_micros()).unwrap_or(u64::MAX);
+    let counters = serde_json::json!({"wall_us": wall_us, "proxy": played.counters});
+    folder.write("counters.json", &serde_json::to_vec_pretty(&counters).map_err(anyhow::Error::from)?)?;
     Ok(())
 }

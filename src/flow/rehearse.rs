@@ -1,6 +1,7 @@
 //! Plays a command through before it is run: the user's own Helm, in front of a proxy that stores nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -27,6 +28,8 @@ pub struct Played {
     pub rehearsed: Rehearsed,
     /// For the benchmark.
     pub counters: Counters,
+    /// From the proxy's start to its end.
+    pub took: Duration,
 }
 
 /// What an upgrade is rehearsed with.
@@ -128,6 +131,7 @@ async fn play(
     rehearsed.end = CommandEnd { exit_code, problems };
     rehearsed.subject = Some(subject);
     let rehearsed = masked(session, &rehearsed)?;
+    let took = clock.elapsed();
     let refused = rehearsed.findings.iter().filter(|finding| finding.class.blocks()).count();
     if refused == 0 && exit_code == 0 {
         clock.finish(format!("{} objects, {} requests", rehearsed.objects.len(), counters.requests));
@@ -136,7 +140,7 @@ async fn play(
     } else {
         clock.fail(format!("{refused} findings in {} objects", rehearsed.objects.len()));
     }
-    Ok(Played { rehearsed, counters })
+    Ok(Played { rehearsed, counters, took })
 }
 
 /// Helm stops at kinds that the server does not know, before it writes anything.

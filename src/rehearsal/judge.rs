@@ -156,10 +156,14 @@ impl Rehearsal {
         self.keep(&key, object, &base, status)
     }
 
-    /// The server refuses the write, or would when it is no dry run.
+    /// The server refuses the write, or would when it is no dry run. Of a body that only the server reads no success can be made up.
     fn refuse(&mut self, write: &Write, findings: Vec<Finding>, answer: Response) -> Next {
         self.account.find(findings);
-        self.make_up(write, Verdict::Refused, (self.settings.mode == Mode::AsHelm).then_some(answer))
+        self.make_up(
+            write,
+            Verdict::Refused,
+            (self.settings.mode == Mode::AsHelm || write.is_opaque()).then_some(answer),
+        )
     }
 
     /// Nobody can tell what the server would say.

@@ -1,9 +1,12 @@
 //! What goes in and out of the core.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use super::call::Target;
+use super::overlay::Key;
 use super::read::ReadThen;
 use super::selector::Selector;
 use super::write::WriteThen;
@@ -57,6 +60,10 @@ pub struct Watch {
     pub(super) selector: Selector,
     pub(super) cursor: usize,
     pub(super) has_begun: bool,
+    /// Whether the client waits for the end of the first events, and no server says it.
+    pub(super) owes_bookmark: bool,
+    /// Whether the client was last shown an object of the overlay, or is not to see it.
+    pub(super) shown: BTreeMap<Key, bool>,
 }
 
 /// Returns an answer with this JSON.

@@ -1,9 +1,12 @@
 //! Reads: answered from the overlay where it knows better, and merged with it where it knows a part.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::call::{Call, Target, Verb, query};
+use super::crd::Definition;
 use super::message::{self, Continuation, Next, Request, Response, Watch};
 use super::overlay::{Key, State, is_made_up};
 use super::selector::Selector;
@@ -122,7 +125,9 @@ impl Rehearsal {
         let mut request = with_query(request, |key, _| !(has_made_up && key.starts_with("resourceVersion")));
         want_json(&mut request);
         let is_served = self.definition_of(&target).is_none() || self.is_served(&target);
-        let watch = Watch { target, selector, cursor: 0, has_begun: false };
+        let waits = query(&request).any(|(key, value)| key == "sendInitialEvents" && value == "true");
+        let owes_bookmark = waits && !is_served;
+        let watch = Watch { target, selector, cursor: 0, has_begun: false, owes_bookmark, shown: BTreeMap::new() };
         Next::Watch(is_served.then_some(request), watch)
     }
 
@@ -167,23 +172,43 @@ impl Rehearsal {
     /// again whenever any other request was received or resumed.
     pub fn overlay_events(&mut self, watch: &mut Watch) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
+        let Watch { target, selector, cursor, has_begun, owes_bookmark, shown } = watch;
         let mut tell = |kind: &str, object: &Value| {
-            if watch.selector.selects(object) {
-                let event = json!({"type": kind, "object": in_version(object, &watch.target)});
-                lines.push(format!("{event}\n").into_bytes());
-            }
+            let event = json!({"type": kind, "object": in_version(object, target)});
+            lines.push(format!("{event}\n").into_bytes());
         };
-        if watch.has_begun {
-            for (kind, _, object) in self.overlay.changes_since(watch.cursor, &watch.target) {
-                tell(kind, object);
+        if *has_begun {
+            for (kind, key, object) in self.overlay.changes_since(*cursor, target) {
+                // What the overlay did not cover yet the server has shown.
+                let real = self.overlay.get(key).and_then(|entry| entry.real.as_ref());
+                let was_shown = shown
+                    .get(key)
+                    .copied()
+                    .unwrap_or_else(|| real.is_some_and(|real| selector.selects(real) && !self.is_hidden_object(real)));
+                let is_shown = kind != "DELETED" && selector.selects(object);
+                shown.insert(key.clone(), is_shown);
+                // An object that a selector ceases to select is gone for the watch, and one that it begins to select is new.
+                match (was_shown, is_shown) {
+                    (true, true) => tell("MODIFIED", object),
+                    (false, true) => tell("ADDED", object),
+                    (true, false) => tell("DELETED", object),
+                    (false, false) => {}
+                }
             }
         } else {
-            for object in self.overlay.collection(&watch.target).filter_map(|(_, entry)| entry.object()) {
-                tell("ADDED", object);
+            for (key, entry) in self.overlay.collection(target) {
+                let object = entry.object().filter(|object| selector.selects(object));
+                shown.insert(key.clone(), object.is_some());
+                if let Some(object) = object {
+                    tell("ADDED", object);
+                }
+            }
+            if *owes_bookmark {
+                tell("BOOKMARK", &end_of_first_events(self.definition_of(target)));
             }
         }
-        watch.has_begun = true;
-        watch.cursor = self.overlay.end();
+        *has_begun = true;
+        *cursor = self.overlay.end();
         lines
     }
 
@@ -224,6 +249,12 @@ pub(super) fn not_found(target: &Target) -> Response {
         "message": format!("{resource} \"{name}\" not found"), "reason": "NotFound", "details": details, "code": 404,
     });
     message::json_response(StatusCode::NOT_FOUND, &status)
+}
+
+/// Source: `k8s.io/apimachinery/pkg/apis/meta/v1` `InitialEventsAnnotationKey`.
+fn end_of_first_events(definition: Option<&Definition>) -> Value {
+    let kind = definition.map_or("", |definition| definition.names.kind.as_str());
+    json!({"kind": kind, "metadata": {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}}})
 }
 
 /// An object of the overlay in the API version in which it is asked for. Only the version's name is changed: kinds with

@@ -66,6 +66,11 @@ impl ReleaseSettings {
     /// Returns the current manifest of an object, if the release has it.
     pub(super) fn manifest_of(&self, object: &ObjectRef) -> Option<&Value> {
         self.current.iter().find(|manifest| {
+            // A release may have thousands of objects, and each is looked for: what differs most is looked at first.
+            let name = manifest.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Value::as_str);
+            if name != Some(object.name.as_str()) {
+                return false;
+            }
             let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
             let namespace = text("/metadata/namespace");
@@ -73,7 +78,7 @@ impl ReleaseSettings {
                 None => true,
                 Some(own) => namespace == own || namespace.is_empty() && own == self.namespace,
             };
-            group == object.group() && text("/kind") == object.kind && text("/metadata/name") == object.name && is_there
+            group == object.group() && text("/kind") == object.kind && is_there
         })
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Write {
     pub(super) body: Value,
     /// A patch as it came.
     raw: Vec<u8>,
+    /// Whether the body is in a form that only the server reads: it is sent as it came.
+    is_opaque: bool,
     content_type: String,
     /// Of the client's query: field manager, field validation, force.
     query: Vec<(String, String)>,
@@ -372,7 +374,7 @@ impl Write {
             _ if media == "application/apply-patch+yaml" => Act::Apply,
             _ => Act::Patch,
         };
-        let mut body = read_body(&media, request.body())?;
+        let (mut body, is_opaque) = read_body(&media, request.body())?;
         if act == Act::Create && target.name.is_none() {
             target.name = body.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
         }
@@ -392,6 +394,7 @@ impl Write {
             target,
             body,
             raw,
+            is_opaque,
             content_type: media,
             query,
             user_agent,
@@ -399,6 +402,11 @@ impl Write {
             disguise: Disguise::default(),
             is_stand_in_free: None,
         })
+    }
+
+    /// Tells whether only the server can read its body.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.is_opaque
     }
 
     /// Tells whether an unknown field refuses it: what `fieldValidation=Strict` asks for.
@@ -442,7 +450,11 @@ impl Write {
             // With a body the server reads `dryRun` from it alone, and would really delete (T1).
             Act::Delete => (Method::DELETE, object, delete_options(body).to_string().into_bytes(), json),
         };
-        let request = self.request(method, &path, &query, content, content_type);
+        let request = if self.is_opaque && act != Act::Delete {
+            self.request(method, &path, &query, self.raw.clone(), &self.content_type)
+        } else {
+            self.request(method, &path, &query, content, content_type)
+        };
         Next::Ask(request, Continuation::write(WriteThen::Judge(self)))
     }
 
@@ -494,9 +506,11 @@ fn delete_options(options: &Value) -> Value {
     sent
 }
 
-fn read_body(media: &str, body: &[u8]) -> Result<Value, Box<Response>> {
+/// Returns the body as JSON, and whether it is one that only the server can read: kubectl writes every built-in kind in the
+/// protobuf form.
+fn read_body(media: &str, body: &[u8]) -> Result<(Value, bool), Box<Response>> {
     if body.is_empty() {
-        return Ok(Value::Null);
+        return Ok((Value::Null, false));
     }
     let refuse = |status: StatusCode, reason: &str, because: String| {
         let message = format!("the rehearsal cannot read this request: {because}");
@@ -506,9 +520,12 @@ fn read_body(media: &str, body: &[u8]) -> Result<Value, Box<Response>> {
         });
         Box::new(message::json_response(status, &status_body))
     };
-    match media {
-        "application/vnd.kubernetes.protobuf" => protobuf::decode(body)
-            .map_err(|error| refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", error.to_string())),
+    let read = match media {
+        "application/vnd.kubernetes.protobuf" => match protobuf::decode(body) {
+            Err(protobuf::ProtobufError::UnknownKind { .. }) => return Ok((Value::Null, true)),
+            decoded => decoded,
+        }
+        .map_err(|error| refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", error.to_string())),
         "application/apply-patch+yaml" | "application/yaml" => {
             let text = String::from_utf8_lossy(body);
             serde_json::from_str(&text).or_else(|_| yaml::parse_mapping(&text).map(Value::Object)).map_err(|error| {
@@ -527,5 +544,6 @@ fn read_body(media: &str, body: &[u8]) -> Result<Value, Box<Response>> {
             "UnsupportedMediaType",
             format!("content type `{other}` is none that Helm or kubectl sends"),
         )),
-    }
+    };
+    read.map(|body| (body, false))
 }

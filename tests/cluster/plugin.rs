@@ -79,6 +79,33 @@ fn the_exit_code_of_the_program_is_that_of_helm() {
     }
 }
 
+#[test]
+fn a_command_to_rehearse_is_refused_through_helm_and_taken_without_it() {
+    let Some(bed) = Bed::open() else { return };
+    for version in Helm::all() {
+        let scene = Scene::with_helm(&bed, "through", version);
+        install(&scene);
+        let kubectl = bed.kubectl.display().to_string();
+        let other = bed.namespace("other");
+        let command = [kubectl.as_str(), "-n", &other.name, "create", "configmap", "rehearsed"];
+        let words: Vec<&str> = ["csghub", "rehearse", "--"].into_iter().chain(command).collect();
+        let ran = Running::start(helm(&scene, &words)).end().expect(2);
+        ran.says("cannot be rehearsed through Helm")
+            .says("`csghub rehearse -- COMMAND...`")
+            .says("helm-csghub/bin/csghub");
+        let words: Vec<&str> = ["rehearse", "-o", "json", "--"].into_iter().chain(command).collect();
+        let ran = scene.run(&words).expect(0);
+        assert_eq!(ran.json()["objects"][0]["object"]["namespace"], other.name.as_str(), "Helm {}", scene.helm.version);
+        // What is asked for by flags of ours is not lost on the way.
+        let two = chart("hubble-2.0.0");
+        let words = ["csghub", "rehearse", "shop", &two, "--skip-crds", "--install", "-n", &other.name, "-o", "json"];
+        let ran = Running::start(helm(&scene, &words)).end().expect(0);
+        let places: Vec<_> = ran.json()["objects"].as_array().expect("a list").clone();
+        assert!(places.iter().all(|object| object["object"]["namespace"] == other.name.as_str()), "{places:?}");
+        assert!(places.len() > 15, "{places:?}");
+    }
+}
+
 /// Helm hands no signal on to a plugin: killed by SIGTERM it is gone, and the upgrade must not run on unseen.
 #[test]
 fn a_helm_that_is_killed_takes_the_run_with_it_and_the_release_is_not_left_pending() {

@@ -13,7 +13,7 @@ use crate::read_only::{own_bed, testbed};
 use crate::support::{Bed, Contents, Helm};
 
 /// Two beds at once are too much for a small machine.
-static ONE_BED: Mutex<()> = Mutex::new(());
+pub(crate) static ONE_BED: Mutex<()> = Mutex::new(());
 
 /// Makes a chart of a real release.
 pub(crate) fn real_chart(tool: &Path, product: &str, version: &str, folder: &Path) -> String {

@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// What passed through the proxy in one run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+use serde::{Serialize, Serializer};
+
+/// What passed through the proxy in one run. As JSON times are in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Requests with the run's token.
     pub requests: u64,
@@ -28,11 +30,14 @@ pub struct Counters {
     /// Bytes of answers' bodies.
     pub bytes_out: u64,
     /// Time in the core.
+    #[serde(rename = "in_core_us", serialize_with = "micros")]
     pub in_core: Duration,
     /// Time of the proxy itself: from a request that was read to its answer's headers, without the core and the waiting. TLS
     /// and the sockets are not in it.
+    #[serde(rename = "in_proxy_us", serialize_with = "micros")]
     pub in_proxy: Duration,
     /// Time of waiting for the server: that of parallel requests counts twice, that of watches once they are open not at all.
+    #[serde(rename = "upstream_us", serialize_with = "micros")]
     pub upstream: Duration,
 }
 
@@ -51,6 +56,10 @@ pub(super) struct Tally {
     core_nanos: AtomicU64,
     proxy_nanos: AtomicU64,
     upstream_nanos: AtomicU64,
+}
+
+fn micros<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(time.as_micros().try_into().unwrap_or(u64::MAX))
 }
 
 /// Adds one.

@@ -482,6 +482,37 @@ fn a_watch_sees_the_overlay_first_and_nothing_that_it_covers() {
     assert_eq!(scene.rehearsal.overlay_events(&mut watch).len(), 1);
 }
 
+/// Source: the API documentation of watches: an object that no longer matches the selector is told as deleted, one that begins
+/// to match as added.
+#[test]
+fn a_watch_with_a_selector_tells_what_comes_into_its_sight_and_what_goes_out_of_it() {
+    let labelled = |name: &str, label: &str| {
+        let mut object = config(name, label);
+        object["metadata"]["labels"] = json!({"watched": label});
+        object
+    };
+    for is_there in [false, true] {
+        let there: Vec<(&str, Value)> = if is_there { vec![(CONFIG, labelled("a", "yes"))] } else { Vec::new() };
+        let mut scene = Scene::new(server(&there));
+        let uri = format!("{CONFIGS}?watch=true&labelSelector=watched%3Dyes");
+        let request = http::Request::builder().uri(uri).body(Vec::new()).expect("a request");
+        let Next::Watch(Some(_), mut watch) = scene.rehearsal.receive(request) else { panic!("a watch") };
+        assert!(scene.rehearsal.overlay_events(&mut watch).is_empty());
+        let mut told = Vec::new();
+        for label in ["no", "yes", "yes", "no", "no", "yes"] {
+            scene.apply(CONFIG, &labelled("a", label));
+            for line in scene.rehearsal.overlay_events(&mut watch) {
+                let event: Value = serde_json::from_slice(&line).expect("JSON");
+                told.push(event["type"].as_str().expect("a type").to_owned());
+            }
+        }
+        scene.delete(CONFIG);
+        told.extend(scene.rehearsal.overlay_events(&mut watch).iter().map(|_| "the end".to_owned()));
+        let expected = ["ADDED", "MODIFIED", "DELETED", "ADDED", "the end"];
+        assert_eq!(told, [if is_there { &["DELETED"][..] } else { &[] }, &expected].concat());
+    }
+}
+
 #[test]
 fn helms_records_are_kept_and_not_told() {
     let mut scene = Scene::new(server(&[]));
@@ -490,4 +521,42 @@ fn helms_records_are_kept_and_not_told() {
     assert!(scene.create("/api/v1/namespaces/prod/secrets", &record).0.is_success());
     assert_eq!(scene.get("/api/v1/namespaces/prod/secrets/sh.helm.release.v1.shop.v2").0, StatusCode::OK);
     assert!(scene.close().objects.is_empty());
+}
+
+#[test]
+fn a_watch_of_a_kind_that_the_server_lacks_says_when_its_first_events_end() {
+    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "gauges.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "gauges", "singular": "gauge", "kind": "Gauge", "listKind": "GaugeList"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}]}});
+    let mut scene = Scene::new(server(&[]));
+    scene.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd);
+    for (query, expected) in [("watch=true&sendInitialEvents=true", 1), ("watch=true", 0)] {
+        let uri = format!("/apis/example.com/v1/namespaces/prod/gauges?{query}");
+        let request = http::Request::builder().uri(uri).body(Vec::new()).expect("a request");
+        let Next::Watch(None, mut watch) = scene.rehearsal.receive(request) else { panic!("no watch of ours") };
+        let lines = scene.rehearsal.overlay_events(&mut watch);
+        assert_eq!(lines.len(), expected, "{query}");
+        if let Some(line) = lines.last() {
+            let event: Value = serde_json::from_slice(line).expect("JSON");
+            assert_eq!(event["type"], "BOOKMARK");
+            assert_eq!(event["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_only_the_server_reads_is_sent_as_it_came() {
+    let body = b"k8s\0\n\x0f\n\x02v1\x12\tNamespace\x12\x00";
+    let mut rehearsal = Rehearsal::new(settings(Mode::All));
+    let request = http::Request::builder().method("POST").uri("/api/v1/namespaces");
+    let request = request.header("content-type", "application/vnd.kubernetes.protobuf").body(body.to_vec());
+    let Next::Ask(leaving, then) = rehearsal.receive(request.expect("a request")) else { panic!("it is not asked") };
+    assert_eq!((leaving.body().as_slice(), leaving.uri().query()), (body.as_slice(), Some("dryRun=All")));
+    let made = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fresh"}});
+    let Next::Answer(answer) = rehearsal.resume(then, message::json_response(StatusCode::CREATED, &made)) else {
+        panic!("no answer")
+    };
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    assert_eq!(rehearsal.close().objects[0].object.name, "fresh");
 }
