@@ -247,10 +247,10 @@ impl Rehearsal {
         self.give_back(&key, &object_of(write, &last), base.now());
         if !is_record(&last) {
             let named = object_of(write, &last);
-            let release = self.settings.release.as_ref();
-            let release = release.map(|release| (release.namespace.as_str(), release.name.as_str()));
             // What the command made itself is nobody else's.
             if let Some(real) = base.real() {
+                let release = self.acting_release(real);
+                let release = release.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
                 let count = self.known.custom_objects.get(&key.name).copied().flatten();
                 self.account.find(deletion::judge(&named, real, release, count));
             }
@@ -258,6 +258,23 @@ impl Rehearsal {
         }
         self.overlay.remove(key, last, base.real());
         Next::Answer(message::json_response(StatusCode::OK, &answer))
+    }
+
+    /// Returns the release (namespace, name) for which the command acts on an object: the one that is rehearsed. Of a command
+    /// of which we know nothing it is the object's own, if the command has written a record of it: Helm does so before it
+    /// deletes. Nothing if it acts for none.
+    fn acting_release(&self, live: &Value) -> Option<(String, String)> {
+        if let Some(release) = &self.settings.release {
+            return Some((release.namespace.clone(), release.name.clone()));
+        }
+        let annotation = |key: &str| live.get("metadata")?.get("annotations")?.get(key)?.as_str();
+        let namespace = annotation("meta.helm.sh/release-namespace")?;
+        let name = annotation("meta.helm.sh/release-name")?;
+        let mut records = self.overlay.present().filter(|(_, object)| is_record(object));
+        let is_its_own = records.any(|(key, record)| {
+            key.namespace == namespace && record.pointer("/metadata/labels/name").and_then(Value::as_str) == Some(name)
+        });
+        is_its_own.then(|| (namespace.to_owned(), name.to_owned()))
     }
 
     /// Returns findings on whose object it was before, and whether it is somebody else's.

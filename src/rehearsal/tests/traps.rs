@@ -491,3 +491,25 @@ fn helms_records_are_kept_and_not_told() {
     assert_eq!(scene.get("/api/v1/namespaces/prod/secrets/sh.helm.release.v1.shop.v2").0, StatusCode::OK);
     assert!(scene.close().objects.is_empty());
 }
+
+#[test]
+fn a_command_of_which_nothing_is_known_acts_for_the_releases_whose_records_it_writes() {
+    let mut other = stored(config("b", "1"));
+    other["metadata"]["annotations"]["meta.helm.sh/release-name"] = json!("cart");
+    let path = "/api/v1/namespaces/prod/configmaps/b";
+    let record = json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
+        "metadata": {"name": "sh.helm.release.v1.shop.v1", "labels": {"owner": "helm", "name": "shop"}}});
+    for (writes_record, foreign) in [(true, vec!["b"]), (false, vec!["a", "b"])] {
+        let settings = Settings { release: None, ..settings(Mode::All) };
+        let mut scene = Scene::with(settings, server(&[(CONFIG, stored(config("a", "1"))), (path, other.clone())]));
+        if writes_record {
+            scene.create("/api/v1/namespaces/prod/secrets", &record);
+        }
+        scene.delete(CONFIG);
+        scene.delete(path);
+        let found = scene.close();
+        assert!(found.findings.iter().all(|finding| finding.class == Class::ForeignDeletion));
+        let names: Vec<&str> = found.findings.iter().map(|finding| finding.object.name.as_str()).collect();
+        assert_eq!(names, foreign, "record written: {writes_record}");
+    }
+}
