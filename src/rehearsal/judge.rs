@@ -72,7 +72,11 @@ impl Rehearsal {
                 let because = "its namespace is made by the same command: what is allowed there is not known yet";
                 self.cannot_tell(write, because)
             }
-            Refusal::Findings(findings) => self.refuse(write, findings, answer),
+            Refusal::Findings(mut findings) => {
+                // Helm asks whose it is before it writes: that is in the way as well.
+                findings.extend(self.foreign(&write, &object, &base, &desired));
+                self.refuse(write, findings, answer)
+            }
         }
     }
 
@@ -279,18 +283,26 @@ impl Rehearsal {
 
     /// Returns findings on whose object it was before, and whether it is somebody else's.
     fn look_at_owner(&self, write: &Write, named: &ObjectRef, base: &Base, after: &Value) -> (Vec<Finding>, bool) {
-        let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return (Vec::new(), false) };
-        if write.act == Act::Delete || is_hook(after) {
-            return (Vec::new(), false);
+        if let Some(foreign) = self.foreign(write, named, base, after) {
+            return (vec![foreign], true);
         }
-        match release.manifest_of(named) {
+        let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return (Vec::new(), false) };
+        match release.manifest_of(named).filter(|_| write.act != Act::Delete && !is_hook(after)) {
             Some(manifest) => {
                 let edits = diff::hand_edits(manifest, live, after);
                 (edits.into_iter().map(|edit| hand_edit(named, edit)).collect(), false)
             }
-            None if release.owns(live) => (Vec::new(), false),
-            None => (vec![ownership(named, live)], true),
+            None => (Vec::new(), false),
         }
+    }
+
+    /// Returns a finding if the object is there before the command and Helm does not take it for the release's own.
+    fn foreign(&self, write: &Write, named: &ObjectRef, base: &Base, after: &Value) -> Option<Finding> {
+        let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return None };
+        // Nobody asks whose a hook is, nor what is deleted.
+        let is_asked = write.act != Act::Delete && !is_hook(after);
+        let is_foreign = is_asked && release.manifest_of(named).is_none() && !release.owns(live);
+        is_foreign.then(|| ownership(named, live))
     }
 
     /// Tells whether the same command made an object of that name, where one in `namespace` could see it.

@@ -48,7 +48,7 @@ impl Audit {
         let mut text = Vec::new();
         file.read_to_end(&mut text).expect("the audit log");
         // Most lines are of others, and long.
-        let is_named = |line: &&[u8]| line.windows(user.len()).any(|window| window == user.as_bytes());
+        let is_named = |line: &&[u8]| std::str::from_utf8(line).is_ok_and(|line| line.contains(user));
         let lines = text.split(|byte| *byte == b'\n').filter(is_named);
         let lines = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
         let requests = lines

@@ -513,3 +513,21 @@ fn a_command_of_which_nothing_is_known_acts_for_the_releases_whose_records_it_wr
         assert_eq!(names, foreign, "record written: {writes_record}");
     }
 }
+
+#[test]
+fn what_the_server_refuses_may_be_of_another_owner_too() {
+    let conflict = "Apply failed with 1 conflict: conflict with \"kubectl\": .data.a";
+    for (is_own, classes) in [(true, vec![Class::ApplyConflict]), (false, vec![Class::Ownership, Class::ApplyConflict])]
+    {
+        let live = if is_own { stored(config("a", "1")) } else { config("a", "1") };
+        let mut inner = server(&[(CONFIG, live)]);
+        let mut scene = Scene::new(move |request: &Request| match request.method().as_str() {
+            "PATCH" => status(409, "Conflict", conflict),
+            _ => inner(request),
+        });
+        scene.get(CONFIG);
+        scene.apply(CONFIG, &config("a", "2"));
+        let found: Vec<Class> = scene.close().findings.iter().map(|finding| finding.class).collect();
+        assert_eq!(found, classes, "own: {is_own}");
+    }
+}

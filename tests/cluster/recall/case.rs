@@ -215,7 +215,11 @@ impl Case {
         }
         let is_told = !case.expect.is_empty() || !case.unpredictable.is_empty();
         let is_legal = case.not_applicable.is_none();
-        assert!(!is_legal || case.class.is_some() == is_told, "{}: a class and what is expected go together", case.name);
+        assert!(
+            !is_legal || case.class.is_some() == is_told,
+            "{}: a class and what is expected go together",
+            case.name
+        );
         case
     }
 

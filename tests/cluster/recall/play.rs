@@ -72,7 +72,8 @@ fn compare(stage: &mut Stage<'_>) -> Row {
         Ok(said) => said,
         Err(wrong) => return Row { wrong: vec![wrong], ..Row::of(stage.case) },
     };
-    let dry_run = stage.helm(stage.dry_run_words());
+    let contents = if stage.case.class.is_none() { rehearsed_contents(stage) } else { None };
+    let dry_run = stage.helm(&[stage.dry_run_flag()]);
     let happened = run_for_real(stage, before, &known);
     let mut row = Row::of(stage.case);
     row.dry_run = match dry_run.code {
@@ -80,7 +81,38 @@ fn compare(stage: &mut Stage<'_>) -> Row {
         code => format!("{code}: {}", first_line(&dry_run.stderr, &namespace)),
     };
     judge(&mut row, stage, &said, &happened, &known);
+    if let Some(contents) = contents {
+        compare_contents(&mut row, stage, &contents, &happened.after);
+    }
     row
+}
+
+/// Returns the objects as they are within a rehearsal after Helm has run in it.
+fn rehearsed_contents(stage: &Stage<'_>) -> Option<State> {
+    let (script, out) = stage.script()?;
+    let script = script.to_str().expect("UTF-8");
+    let ran = Running::start(stage.scene.command(&["rehearse", "-n", stage.namespace(), "--", "sh", script])).end();
+    let printed = std::fs::read(out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.stdout, ran.stderr));
+    assert!(stage.user.audit().writes().is_empty(), "the rehearsal wrote");
+    Some(State::read(&printed))
+}
+
+/// The objects within the rehearsal must be those that there are afterwards.
+fn compare_contents(row: &mut Row, stage: &Stage<'_>, contents: &State, after: &State) {
+    let manifests = stage.to.clone().unwrap_or_default();
+    for id in contents.ids().chain(after.ids()).collect::<BTreeSet<_>>() {
+        if contents.get(id).is_none() != after.get(id).is_none() {
+            row.wrong.push(format!("{id}: within the rehearsal {}", if after.has(id) { "missing" } else { "there" }));
+            continue;
+        }
+        let manifest = manifests.iter().find(|document| document.id == *id);
+        let different: Vec<String> =
+            contents.changes(after, id).into_iter().filter(|path| !is_allocated(path, manifest)).collect();
+        if !different.is_empty() {
+            row.wrong.push(format!("{id}: another content within the rehearsal: {different:?}"));
+        }
+        row.contents += 1;
+    }
 }
 
 fn first_line(stderr: &str, namespace: &str) -> String {
@@ -91,7 +123,8 @@ fn first_line(stderr: &str, namespace: &str) -> String {
 
 fn rehearse(stage: &Stage<'_>, namespace: &str) -> Result<Said, String> {
     let ran = Running::start(stage.scene.command(&stage.rehearse_words())).end();
-    let writes: Vec<String> = stage.user.audit().writes().iter().map(|write| format!("{} {}", write.verb, write.uri)).collect();
+    let writes: Vec<String> =
+        stage.user.audit().writes().iter().map(|write| format!("{} {}", write.verb, write.uri)).collect();
     if !writes.is_empty() {
         return Err(format!("the rehearsal WROTE: {writes:?}"));
     }
@@ -194,8 +227,7 @@ fn judge(row: &mut Row, stage: &Stage<'_>, said: &Said, happened: &Happened, kno
     let case = stage.case;
     let expected: BTreeSet<Fault> =
         case.expect.iter().map(|expected| (expected.class, stage.places.fill(&expected.object))).collect();
-    let unpredictable: BTreeSet<String> =
-        case.unpredictable.iter().map(|one| stage.places.fill(&one.object)).collect();
+    let unpredictable: BTreeSet<String> = case.unpredictable.iter().map(|one| stage.places.fill(&one.object)).collect();
     let groups: BTreeSet<String> = case.setting.interchangeable.iter().map(|id| stage.places.fill(id)).collect();
     let real = real_faults(&expected, &unpredictable, happened, said);
     let counted = |faults: &BTreeSet<Fault>| alike(faults, &groups, &unpredictable);

@@ -9,7 +9,7 @@ use helm_csghub::domain::rehearsed::Operation;
 use serde_json::Value;
 
 use super::case::{Document, id_of, is_cluster_scoped, plural};
-use super::stage::{Stage, kind_of, text_of};
+use super::stage::{Stage, kind_of};
 use crate::support::Request;
 
 /// Returns the objects whose writes the server refused, as the corpus names them.
@@ -20,7 +20,9 @@ pub fn refused(requests: &[Request], known: &[Document], namespace: &str) -> BTr
     let refused = requests.iter().filter(|request| {
         let is_done = match request.verb.as_str() {
             "delete" => request.code == 404,
-            "create" => request.code == 409 && matches!(request.resource.as_str(), "namespaces" | "customresourcedefinitions"),
+            "create" => {
+                request.code == 409 && matches!(request.resource.as_str(), "namespaces" | "customresourcedefinitions")
+            }
             _ => false,
         };
         request.is_write() && request.code >= 400 && !matches!(request.code, 429 | 503) && !is_done
@@ -69,20 +71,14 @@ pub struct State(BTreeMap<String, Value>);
 impl State {
     /// Reads the objects that manifests of the case name.
     pub fn of(stage: &Stage<'_>) -> Self {
-        let mut named: BTreeMap<String, Document> = BTreeMap::new();
-        for documents in [Some(&stage.before), stage.from.as_ref(), stage.to.as_ref(), Some(&stage.hand)] {
-            named.extend(documents.into_iter().flatten().map(|document| (document.id.clone(), document.clone())));
-        }
-        let documents: Vec<Document> = named.into_values().collect();
-        if documents.is_empty() {
-            return Self(BTreeMap::new());
-        }
-        let path = stage.write("named.yaml", &text_of(&documents));
-        let path = path.to_str().expect("UTF-8");
-        let words = ["get", "-f", path, "--ignore-not-found", "-o", "json", "-n", stage.namespace()];
+        let Some(file) = stage.file_of_all() else { return Self(BTreeMap::new()) };
         // Kinds that the server does not know are told on standard error; the rest is there.
-        let output = stage.bed.try_kubectl(&words, None);
-        let read: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        Self::read(&stage.bed.try_kubectl(&get_words(&file, stage.namespace()), None).stdout)
+    }
+
+    /// Reads what kubectl prints.
+    pub fn read(printed: &[u8]) -> Self {
+        let read: Value = serde_json::from_slice(printed).unwrap_or_default();
         let items = match read.get("items").and_then(Value::as_array) {
             Some(items) => items.clone(),
             None if read.is_null() => Vec::new(),
@@ -98,6 +94,10 @@ impl State {
 
     pub fn get(&self, id: &str) -> Option<&Value> {
         self.0.get(id)
+    }
+
+    pub fn has(&self, id: &str) -> bool {
+        self.0.contains_key(id)
     }
 
     pub fn ids(&self) -> impl Iterator<Item = &String> {
@@ -127,6 +127,11 @@ impl State {
             _ => BTreeSet::new(),
         }
     }
+}
+
+/// Returns kubectl's words that read the objects of a file.
+pub fn get_words<'a>(file: &'a str, namespace: &'a str) -> [&'a str; 8] {
+    ["get", "-f", file, "--ignore-not-found", "-o", "json", "-n", namespace]
 }
 
 /// Tells whether an allocator chose the value, so that nobody can know it before.

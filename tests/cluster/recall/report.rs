@@ -27,6 +27,8 @@ pub struct Row {
     /// How many objects, and how many changed fields, were compared with the real ones.
     pub objects: usize,
     pub fields: usize,
+    /// How many objects were compared whole with what they were within the rehearsal.
+    pub contents: usize,
     /// Every difference; empty if all is as it was said.
     pub wrong: Vec<String>,
     pub took: Duration,
@@ -49,6 +51,7 @@ impl Row {
             false_alarms: Vec::new(),
             objects: 0,
             fields: 0,
+            contents: 0,
             wrong: Vec::new(),
             took: Duration::ZERO,
         }
@@ -118,7 +121,8 @@ pub fn markdown(all: &[Case], rows: &[Row]) -> String {
 
 fn write_sums(text: &mut String, all: &[Case], rows: &[Row]) {
     let (clean, faulty): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.class.is_none());
-    let alarms: BTreeSet<&str> = clean.iter().filter(|row| !row.false_alarms.is_empty()).map(|row| row.name.as_str()).collect();
+    let alarms: BTreeSet<&str> =
+        clean.iter().filter(|row| !row.false_alarms.is_empty()).map(|row| row.name.as_str()).collect();
     let sum = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
     let hooks = faulty.iter().filter(|row| row.is_hook).count();
     let not_applicable = all.iter().filter(|case| case.not_applicable.is_some()).count();
@@ -127,9 +131,18 @@ fn write_sums(text: &mut String, all: &[Case], rows: &[Row]) {
     let lines = [
         format!("faulty cases played: {} ({hooks} with hooks); clean cases: {}", faulty.len(), clean.len()),
         format!("cases as rehearsed: {good} of {}", rows.len()),
-        format!("faults that really were: {}; missed: {}", sum(|row| row.real_faults.len()), sum(|row| row.missed.len())),
+        format!(
+            "faults that really were: {}; missed: {}",
+            sum(|row| row.real_faults.len()),
+            sum(|row| row.missed.len())
+        ),
         format!("false alarms: {}; clean cases with one: {}", sum(|row| row.false_alarms.len()), alarms.len()),
-        format!("objects compared with the real ones: {}; changed fields: {}", sum(|row| row.objects), sum(|row| row.fields)),
+        format!(
+            "objects compared with the real ones: {}; changed fields: {}",
+            sum(|row| row.objects),
+            sum(|row| row.fields)
+        ),
+        format!("whole contents compared: {} objects of clean cases", sum(|row| row.contents)),
         format!("faulty cases that `--dry-run=server` lets pass: {passed} of {}", faulty.len()),
         format!("cases that are none on one of the Helms: {not_applicable}"),
     ];
@@ -173,9 +186,12 @@ fn write_cells(text: &mut String, all: &[Case]) {
 }
 
 fn write_rows(text: &mut String, rows: &[Row]) {
-    text.push_str("\n| case | Helm | verb | ours | real | `--dry-run=server` | as rehearsed |\n|---|---|---|---|---|---|---|\n");
+    text.push_str(
+        "\n| case | Helm | verb | ours | real | `--dry-run=server` | as rehearsed |\n|---|---|---|---|---|---|---|\n",
+    );
     for row in rows {
-        let verdict = if row.wrong.is_empty() { "yes".to_owned() } else { row.wrong.join("; ").replace(['\n', '|'], " ") };
+        let verdict =
+            if row.wrong.is_empty() { "yes".to_owned() } else { row.wrong.join("; ").replace(['\n', '|'], " ") };
         let hook = if row.is_hook { " (hook)" } else { "" };
         let _ = writeln!(
             text,

@@ -1,5 +1,6 @@
 //! A case on stage: a namespace in which it plays, the charts made of its manifests, and the commands.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -92,8 +93,10 @@ impl<'a> Stage<'a> {
             return;
         };
         for right in rights {
-            let (resources, verbs): (Vec<&str>, Vec<&str>) =
-                (right.resources.iter().map(String::as_str).collect(), right.verbs.iter().map(String::as_str).collect());
+            let (resources, verbs): (Vec<&str>, Vec<&str>) = (
+                right.resources.iter().map(String::as_str).collect(),
+                right.verbs.iter().map(String::as_str).collect(),
+            );
             let rule = Rule { group: &right.group, resources: &resources, verbs: &verbs };
             self.user.grant(self.namespace(), &[rule]);
         }
@@ -248,19 +251,33 @@ impl<'a> Stage<'a> {
         words
     }
 
-    /// Returns the words that ask Helm's own dry run.
-    pub fn dry_run_words(&self) -> &'static [&'static str] {
-        match (&self.to, self.case.arm) {
-            (Some(_), _) => &["--dry-run=server"],
-            (None, Arm::Helm3 | Arm::Helm4Client | Arm::Helm4Server) => &["--dry-run"],
-        }
+    /// Returns what asks Helm's own dry run.
+    pub fn dry_run_flag(&self) -> &'static str {
+        if self.to.is_some() { "--dry-run=server" } else { "--dry-run" }
+    }
+
+    /// Returns a script that runs Helm and then reads every object, and the file to which it writes them. In a rehearsal it sees
+    /// what would have been.
+    pub fn script(&self) -> Option<(PathBuf, PathBuf)> {
+        let objects = self.file_of_all()?;
+        let (out, kubectl) = (self.scene.folder().join("rehearsed.json"), self.bed.kubectl.display());
+        let helm = self.helm_words().iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+        let helm = format!("'{}' {helm} -n {}", self.scene.helm.binary.display(), self.namespace());
+        let get = super::real::get_words(&objects, self.namespace()).join(" ");
+        let text = format!("{helm} || exit 1\n'{kubectl}' {get} > '{}'\n", out.display());
+        Some((self.write("script.sh", &text), out))
     }
 
     /// Removes what does not go with the namespace.
     pub fn clear(&self) {
         let all = [Some(&self.before), self.from.as_ref(), self.to.as_ref(), Some(&self.hand)];
-        let mut left: Vec<Document> =
-            all.into_iter().flatten().flatten().filter(|document| is_cluster_scoped(kind_of(document))).cloned().collect();
+        let mut left: Vec<Document> = all
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|document| is_cluster_scoped(kind_of(document)))
+            .cloned()
+            .collect();
         // Guards first: they may refuse that the rest is deleted.
         left.sort_by_key(|document| !kind_of(document).starts_with("Validating"));
         if !left.is_empty() {
@@ -270,8 +287,21 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Writes every object that a manifest of the case names to a file; nothing if there is none.
+    pub fn file_of_all(&self) -> Option<String> {
+        let mut named: BTreeMap<&str, &Document> = BTreeMap::new();
+        for documents in [Some(&self.before), self.from.as_ref(), self.to.as_ref(), Some(&self.hand)] {
+            named.extend(documents.into_iter().flatten().map(|document| (document.id.as_str(), document)));
+        }
+        let documents: Vec<Document> = named.into_values().cloned().collect();
+        if documents.is_empty() {
+            return None;
+        }
+        Some(self.write("named.yaml", &text_of(&documents)).to_str().expect("UTF-8").to_owned())
+    }
+
     /// Writes text to a file of the scene.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.scene.folder().join(name);
         fs::write(&path, text).expect("written");
         path
