@@ -72,7 +72,11 @@ impl Rehearsal {
                 let because = "its namespace is made by the same command: what is allowed there is not known yet";
                 self.cannot_tell(&write, because)
             }
-            Refusal::Findings(findings) => self.refuse(&write, findings, answer),
+            Refusal::Findings(mut findings) => {
+                // Helm asks whose it is before it writes: that is in the way as well.
+                findings.extend(self.foreign(&write, &object, &base, &desired));
+                self.refuse(&write, findings, answer)
+            }
         }
     }
 
@@ -261,10 +265,10 @@ impl Rehearsal {
         self.give_back(&key, &object_of(write, &last), base.now());
         if !is_record(&last) {
             let named = object_of(write, &last);
-            let release = self.settings.release.as_ref();
-            let release = release.map(|release| (release.namespace.as_str(), release.name.as_str()));
             // What the command made itself is nobody else's.
             if let Some(real) = base.real() {
+                let release = self.acting_release(real);
+                let release = release.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
                 let count = self.known.custom_objects.get(&key.name).copied().flatten();
                 self.account.find(deletion::judge(&named, real, release, count));
             }
@@ -274,20 +278,45 @@ impl Rehearsal {
         Next::Answer(message::json_response(StatusCode::OK, answer))
     }
 
+    /// Returns the release (namespace, name) for which the command acts on an object: the one that is rehearsed. Of a command
+    /// of which we know nothing it is the object's own, if the command has written a record of it: Helm does so before it
+    /// deletes. Nothing if it acts for none.
+    fn acting_release(&self, live: &Value) -> Option<(String, String)> {
+        if let Some(release) = &self.settings.release {
+            return Some((release.namespace.clone(), release.name.clone()));
+        }
+        let annotation = |key: &str| live.get("metadata")?.get("annotations")?.get(key)?.as_str();
+        let namespace = annotation("meta.helm.sh/release-namespace")?;
+        let name = annotation("meta.helm.sh/release-name")?;
+        let mut records = self.overlay.present().filter(|(_, object)| is_record(object));
+        let is_its_own = records.any(|(key, record)| {
+            key.namespace == namespace && record.pointer("/metadata/labels/name").and_then(Value::as_str) == Some(name)
+        });
+        is_its_own.then(|| (namespace.to_owned(), name.to_owned()))
+    }
+
     /// Returns findings on whose object it was before, and whether it is somebody else's.
     fn look_at_owner(&self, write: &Write, named: &ObjectRef, base: &Base, after: &Value) -> (Vec<Finding>, bool) {
-        let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return (Vec::new(), false) };
-        if write.act == Act::Delete || is_hook(after) {
-            return (Vec::new(), false);
+        if let Some(foreign) = self.foreign(write, named, base, after) {
+            return (vec![foreign], true);
         }
-        match release.manifest_of(named) {
+        let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return (Vec::new(), false) };
+        match release.manifest_of(named).filter(|_| write.act != Act::Delete && !is_hook(after)) {
             Some(manifest) => {
                 let edits = diff::hand_edits(manifest, live, after);
                 (edits.into_iter().map(|edit| hand_edit(named, edit)).collect(), false)
             }
-            None if release.owns(live) => (Vec::new(), false),
-            None => (vec![ownership(named, live)], true),
+            None => (Vec::new(), false),
         }
+    }
+
+    /// Returns a finding if the object is there before the command and Helm does not take it for the release's own.
+    fn foreign(&self, write: &Write, named: &ObjectRef, base: &Base, after: &Value) -> Option<Finding> {
+        let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return None };
+        // Nobody asks whose a hook is, nor what is deleted.
+        let is_asked = write.act != Act::Delete && !is_hook(after);
+        let is_foreign = is_asked && release.manifest_of(named).is_none() && !release.owns(live);
+        is_foreign.then(|| ownership(named, live))
     }
 
     /// Tells whether the same command made an object of that name, where one in `namespace` could see it.

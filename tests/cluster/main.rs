@@ -19,6 +19,7 @@ mod proxy;
 mod read_only;
 mod real_charts;
 mod real_rehearsals;
+mod recall;
 mod rehearsal;
 mod rehearsal_commands;
 mod rehearsal_waits;

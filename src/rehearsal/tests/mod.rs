@@ -1,4 +1,5 @@
 //! The core as a whole: what leaves for the server, and what the command sees.
 
 mod leaves;
+mod scene;
 mod traps;

@@ -6,143 +6,10 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::{Next, Pretended, Rehearsal, ReleaseSettings, Request, Response, Settings, message};
+use super::super::{Next, Pretended, Rehearsal, Request, Settings, message};
+use super::scene::*;
 use crate::domain::object::ObjectRef;
-use crate::domain::rehearsed::{Class, Mode, Operation, Rehearsed, Verdict};
-
-/// A rehearsal in front of a scripted server.
-struct Scene<S> {
-    rehearsal: Rehearsal,
-    server: S,
-    /// What reached the server, oldest first.
-    sent: Vec<Request>,
-}
-
-fn settings(mode: Mode) -> Settings {
-    let release = ReleaseSettings { name: "shop".into(), namespace: "prod".into(), current: Vec::new() };
-    Settings { mode, now: "2026-01-01T00:00:00Z".into(), release: Some(release), pretended: Vec::new() }
-}
-
-impl<S: FnMut(&Request) -> (u16, Value)> Scene<S> {
-    fn new(server: S) -> Self {
-        Self::with(settings(Mode::All), server)
-    }
-
-    fn with(settings: Settings, server: S) -> Self {
-        Self { rehearsal: Rehearsal::new(settings), server, sent: Vec::new() }
-    }
-
-    fn call(&mut self, method: &str, uri: &str, media: &str, body: &Value) -> (StatusCode, Value) {
-        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        let request = http::Request::builder().method(method).uri(uri).header("content-type", media);
-        let mut next = self.rehearsal.receive(request.body(body).expect("a request"));
-        loop {
-            match next {
-                Next::Answer(answer) => return read(&answer),
-                Next::Forward(request) => return read(&self.ask(request)),
-                Next::Ask(request, then) => {
-                    let answer = self.ask(request);
-                    next = self.rehearsal.resume(then, answer);
-                }
-                Next::Watch(..) => panic!("a watch is no call"),
-            }
-        }
-    }
-
-    fn ask(&mut self, request: Request) -> Response {
-        let (status, body) = (self.server)(&request);
-        self.sent.push(request);
-        message::json_response(StatusCode::from_u16(status).expect("a status"), &body)
-    }
-
-    fn get(&mut self, uri: &str) -> (StatusCode, Value) {
-        self.call("GET", uri, "", &Value::Null)
-    }
-
-    fn create(&mut self, collection: &str, object: &Value) -> (StatusCode, Value) {
-        self.call("POST", &format!("{collection}?fieldManager=helm"), "application/json", object)
-    }
-
-    fn apply(&mut self, path: &str, object: &Value) -> (StatusCode, Value) {
-        let uri = format!("{path}?fieldManager=helm&force=false");
-        self.call("PATCH", &uri, "application/apply-patch+yaml", object)
-    }
-
-    fn delete(&mut self, path: &str) -> (StatusCode, Value) {
-        self.call("DELETE", path, "application/json", &json!({"propagationPolicy": "Background"}))
-    }
-
-    /// The writes that reached the server, as `METHOD path`.
-    fn writes(&self) -> Vec<String> {
-        let writes = self.sent.iter().filter(|request| request.method() != Method::GET);
-        writes.map(|request| format!("{} {}", request.method(), request.uri().path())).collect()
-    }
-
-    fn last_body(&self) -> Value {
-        serde_json::from_slice(self.sent.last().expect("something was sent").body()).expect("JSON")
-    }
-
-    fn close(self) -> Rehearsed {
-        self.rehearsal.close()
-    }
-}
-
-fn read(answer: &Response) -> (StatusCode, Value) {
-    (answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default())
-}
-
-fn job(name: &str, image: &str) -> Value {
-    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": "prod"},
-        "spec": {"template": {"spec": {"containers": [{"name": "a", "image": image}]}}}})
-}
-
-fn config(name: &str, value: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "prod"}, "data": {"a": value}})
-}
-
-fn stored(mut object: Value) -> Value {
-    object["metadata"]["uid"] = json!("real");
-    object["metadata"]["resourceVersion"] = json!("7");
-    object["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
-    object["metadata"]["annotations"] =
-        json!({"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "prod"});
-    object
-}
-
-fn status(code: u16, reason: &str, message: &str) -> (u16, Value) {
-    (code, json!({"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": code}))
-}
-
-fn not_found() -> (u16, Value) {
-    status(404, "NotFound", "not found")
-}
-
-/// A server that has these objects by path, takes every dry run and stores nothing.
-fn server(objects: &[(&'static str, Value)]) -> impl FnMut(&Request) -> (u16, Value) + use<> {
-    let objects = objects.to_vec();
-    move |request| {
-        let path = request.uri().path();
-        let live = objects.iter().find(|(known, _)| *known == path).map(|(_, object)| object.clone());
-        match request.method().as_str() {
-            "GET"
-                if path.ends_with("resourcequotas") || path.ends_with("services") || path.ends_with("servicecidrs") =>
-            {
-                (200, json!({"items": []}))
-            }
-            "GET" | "DELETE" => live.map_or_else(not_found, |object| (200, object)),
-            _ => {
-                let mut object: Value = serde_json::from_slice(request.body()).expect("JSON");
-                object["metadata"]["uid"] = json!("made-up-by-the-dry-run");
-                (if live.is_some() { 200 } else { 201 }, object)
-            }
-        }
-    }
-}
-
-const JOBS: &str = "/apis/batch/v1/namespaces/prod/jobs";
-const JOB: &str = "/apis/batch/v1/namespaces/prod/jobs/init";
-const CONFIGS: &str = "/api/v1/namespaces/prod/configmaps";
-const CONFIG: &str = "/api/v1/namespaces/prod/configmaps/a";
+use crate::domain::rehearsed::{Class, Mode, Operation, Verdict};
 
 #[test]
 fn t1_a_deletion_says_in_its_body_that_it_is_a_dry_run() {
@@ -559,4 +426,44 @@ fn a_body_that_only_the_server_reads_is_sent_as_it_came() {
     };
     assert_eq!(answer.status(), StatusCode::CREATED);
     assert_eq!(rehearsal.close().objects[0].object.name, "fresh");
+}
+
+#[test]
+fn a_command_of_which_nothing_is_known_acts_for_the_releases_whose_records_it_writes() {
+    let mut other = stored(config("b", "1"));
+    other["metadata"]["annotations"]["meta.helm.sh/release-name"] = json!("cart");
+    let path = "/api/v1/namespaces/prod/configmaps/b";
+    let record = json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
+        "metadata": {"name": "sh.helm.release.v1.shop.v1", "labels": {"owner": "helm", "name": "shop"}}});
+    for (writes_record, foreign) in [(true, vec!["b"]), (false, vec!["a", "b"])] {
+        let settings = Settings { release: None, ..settings(Mode::All) };
+        let mut scene = Scene::with(settings, server(&[(CONFIG, stored(config("a", "1"))), (path, other.clone())]));
+        if writes_record {
+            scene.create("/api/v1/namespaces/prod/secrets", &record);
+        }
+        scene.delete(CONFIG);
+        scene.delete(path);
+        let found = scene.close();
+        assert!(found.findings.iter().all(|finding| finding.class == Class::ForeignDeletion));
+        let names: Vec<&str> = found.findings.iter().map(|finding| finding.object.name.as_str()).collect();
+        assert_eq!(names, foreign, "record written: {writes_record}");
+    }
+}
+
+#[test]
+fn what_the_server_refuses_may_be_of_another_owner_too() {
+    let conflict = "Apply failed with 1 conflict: conflict with \"kubectl\": .data.a";
+    for (is_own, classes) in [(true, vec![Class::ApplyConflict]), (false, vec![Class::Ownership, Class::ApplyConflict])]
+    {
+        let live = if is_own { stored(config("a", "1")) } else { config("a", "1") };
+        let mut inner = server(&[(CONFIG, live)]);
+        let mut scene = Scene::new(move |request: &Request| match request.method().as_str() {
+            "PATCH" => status(409, "Conflict", conflict),
+            _ => inner(request),
+        });
+        scene.get(CONFIG);
+        scene.apply(CONFIG, &config("a", "2"));
+        let found: Vec<Class> = scene.close().findings.iter().map(|finding| finding.class).collect();
+        assert_eq!(found, classes, "own: {is_own}");
+    }
 }
