@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use super::execute::{Helpers, StepEnd};
 use super::probe;
 use super::rehearse::mask_file;
+use super::rendering;
 use super::run::Run;
 use super::watch::Watch;
 use crate::domain::event::{Event, Stage};
@@ -39,10 +40,16 @@ pub(super) async fn upgrade(
     if let Some(drift) = drift(run, from_revision).await? {
         return Ok(failed(drift));
     }
+    let rendering = match &plan.replay {
+        None => rendering::plain(session, inputs),
+        Some(replay) => match rendering::replay(session, inputs, &run.folder, replay).await {
+            Ok(rendering) => rendering,
+            Err(error) => return Ok(failed(format!("what was rehearsed cannot be applied: {error:#}"))),
+        },
+    };
     let clock = session.stage(Stage::Helm, format!("helm upgrade {}", plan.title));
-    let flags = inputs.helm_words();
-    let request = UpgradeRequest { release: &plan.release, chart: &chart.path, flags: &flags };
-    let helm_run = match session.helm.upgrade(&request, run.folder.path()) {
+    let request = UpgradeRequest { release: &plan.release, chart: &chart.path, flags: &rendering.flags };
+    let helm_run = match rendering.helm.upgrade(&request, run.folder.path()) {
         Ok(helm_run) => helm_run,
         Err(error) => {
             let because = format!("{:#}", anyhow::Error::from(error));
@@ -58,7 +65,9 @@ pub(super) async fn upgrade(
         return Ok(StepEnd::Succeeded { note: format!("revision {to_revision} is deployed") });
     }
     let mut problems = hopeless;
-    problems.extend(end.problems.clone());
+    let mut trouble = if plan.replay.is_some() { rendering::trouble(&run.folder) } else { Vec::new() };
+    rendering::name_in_full(&mut trouble, plan);
+    problems.extend(if trouble.is_empty() { end.problems.clone() } else { trouble });
     let because = match problems.first() {
         Some(problem) => format!("{}: {}", problem.object, problem.cause),
         None => format!("Helm ended with {}, and the newest revision is {}", end.status, describe(newest)),

@@ -18,4 +18,5 @@ mod plugin;
 mod proxy;
 mod read_only;
 mod real_charts;
+mod saved_plans;
 mod upgrade;

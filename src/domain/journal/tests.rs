@@ -19,6 +19,7 @@ fn plan() -> Plan {
         ],
         point_of_no_return: None,
         warnings: vec![],
+        replay: None,
         before: vec![],
     }
 }

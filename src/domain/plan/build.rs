@@ -121,6 +121,7 @@ fn finish(facts: &Facts, title: String, steps: Vec<Step>, warnings: Vec<String>)
         steps,
         point_of_no_return,
         warnings,
+        replay: None,
         before: facts.objects.iter().filter_map(before).collect(),
     }
 }

@@ -3,11 +3,13 @@
 
 pub mod build;
 pub mod explain;
+pub mod saved;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::object::ObjectRef;
+use super::post_rendering::Replay;
 
 /// Format version of a plan.
 pub const PLAN_FORMAT: u32 = 1;
@@ -33,6 +35,9 @@ pub struct Plan {
     pub point_of_no_return: Option<String>,
     /// What the user should know before saying yes, one sentence each.
     pub warnings: Vec<String>,
+    /// The rehearsed manifests are applied, not those of another render; absent where two renders are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
     /// Every object of the release as it was before, by digest of what a user sets: what the undo is measured by.
     pub before: Vec<ObjectBefore>,
 }
