@@ -6,7 +6,6 @@ use super::{Cli, Command, Ended, open};
 use crate::domain::helm_flags::{self, FlagTable, HelmArgs, OurFlag};
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::Failure;
-use crate::flow::inputs::Inputs;
 
 /// The subcommands that take `RELEASE CHART [helm flags]`.
 const WITH_HELM_FLAGS: [&str; 4] = ["upgrade", "plan", "preflight", "rehearse"];
@@ -81,7 +80,7 @@ impl HelmCommand {
         let options = cli.shared.options();
         let fail = |failure| Ended::Failure { failure, options };
         let is_dry_run = args.is_dry_run();
-        let inputs = Inputs::read(args, words).map_err(|failure| fail(open::to_shown(failure)))?;
+        let inputs = open::read_inputs(args, words).map_err(fail)?;
         let shared = cli.shared;
         match cli.command {
             Command::Upgrade(args) if is_dry_run => {

@@ -1,5 +1,7 @@
 //! `plan RELEASE CHART [helm flags]`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::open::to_shown;
@@ -10,7 +12,7 @@ use crate::edge::terminal::{Failure, Screen, View};
 use crate::flow::inputs::Inputs;
 use crate::flow::session::Session;
 use crate::flow::upgrade::{exit_of_plan, interruptible};
-use crate::flow::{prepare, report};
+use crate::flow::{prepare, report, saved_plan};
 
 /// Show what an upgrade would do, and change nothing
 ///
@@ -19,9 +21,12 @@ use crate::flow::{prepare, report};
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) target: Target,
-    /// End with code 10 if there are changes
+    /// End with code 10 if there are changes, with 0 if there are none
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+    /// Save the plan to this file, for `upgrade --plan`
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
 }
 
 /// Gathers, checks and plans.
@@ -39,6 +44,9 @@ pub(super) async fn run(
             screen.message(View::Findings(&prepared.findings));
             let view = explain::view(plan, prepared.rehearsed.as_ref());
             screen.result(View::Plan(&view)).map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
+            if let Some(path) = &args.out {
+                saved_plan::write(session, inputs, &prepared, path).await.map_err(to_shown)?;
+            }
             Ok(exit_of_plan(&prepared, args.detailed_exitcode))
         }
     }

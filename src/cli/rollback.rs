@@ -30,7 +30,7 @@ pub(super) struct RollbackArgs {
 
 /// Rolls back.
 pub(super) async fn run(args: &RollbackArgs, session: &Session, screen: &Screen) -> Result<ExitStatus, Failure> {
-    let ask = asker(args.yes, session, screen);
+    let ask = asker(args.yes, false, session, screen);
     let asked = args.asking.asked(false, false);
     let report =
         rollback(session, &args.release, args.revision, &asked, args.take_over, &ask).await.map_err(to_shown)?;

@@ -1,19 +1,21 @@
 //! `upgrade RELEASE CHART [helm flags]`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::open::to_shown;
 use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
-use crate::domain::plan::{Plan, explain};
-use crate::domain::preflight::{Finding, Waiver};
-use crate::domain::rehearsed::Rehearsed;
+use crate::domain::plan::explain;
+use crate::domain::preflight::Waiver;
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Consent as Answer, Failure, Screen, View};
 use crate::flow::inputs::Inputs;
 use crate::flow::prepare::Asked;
+use crate::flow::saved_plan;
 use crate::flow::session::Session;
-use crate::flow::upgrade::{Consent, upgrade};
+use crate::flow::upgrade::{Consent, Question, upgrade};
 
 /// Upgrade a release: check, plan, ask, run Helm, verify, and undo what fails
 ///
@@ -26,6 +28,12 @@ pub(super) struct UpgradeArgs {
     /// Accept the plan as shown, without being asked
     #[arg(short = 'y', long)]
     yes: bool,
+    /// Run the plan that `plan --out` saved to this file; it is refused if chart, values, flags or release are others
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Accept what moved since that plan was saved, beside `--yes`
+    #[arg(long, requires = "plan")]
+    accept_drift: bool,
 }
 
 /// The arguments that `upgrade`, `plan` and `preflight` share.
@@ -57,14 +65,15 @@ impl Asking {
     /// Returns the request.
     pub(super) fn asked(&self, is_read_only: bool, rehearses: bool) -> Asked {
         let options = PlanOptions { verify_timeout_secs: self.verify_timeout };
-        Asked { is_read_only, rehearses, waivers: self.waive.clone(), deletions: self.delete.clone(), options }
+        let (waivers, deletions) = (self.waive.clone(), self.delete.clone());
+        Asked { is_read_only, rehearses, waivers, deletions, options, saved: None }
     }
 }
 
 impl UpgradeArgs {
     /// Returns the same request for `plan`: what `--dry-run` means.
     pub(super) fn as_plan(&self) -> super::plan::PlanArgs {
-        super::plan::PlanArgs { target: self.target.clone(), detailed_exitcode: false }
+        super::plan::PlanArgs { target: self.target.clone(), detailed_exitcode: false, out: None }
     }
 }
 
@@ -75,27 +84,36 @@ pub(super) async fn run(
     session: &Session,
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
-    let ask = asker(args.yes, session, screen);
-    let report = upgrade(session, inputs, &args.target.asking.asked(false, true), &ask).await.map_err(to_shown)?;
+    let mut asked = args.target.asking.asked(false, true);
+    if let Some(path) = &args.plan {
+        asked.saved = Some(Box::new(saved_plan::read(path).map_err(to_shown)?));
+    }
+    let ask = asker(args.yes, args.accept_drift, session, screen);
+    let report = upgrade(session, inputs, &asked, &ask).await.map_err(to_shown)?;
     show(screen, &report)
 }
 
-/// Returns what shows findings and plan, and asks unless `--yes` was given.
+/// Returns what shows findings and plan, and asks unless `--yes` was given; what moved since a plan was saved is asked for all the same,
+/// unless that was accepted too.
 pub(super) fn asker<'a>(
     is_yes: bool,
+    accepts_drift: bool,
     session: &'a Session,
     screen: &'a Screen,
-) -> impl Fn(&[Finding], &Plan, Option<&Rehearsed>) -> Consent + 'a {
-    move |findings, plan, rehearsed| {
+) -> impl Fn(&Question<'_>) -> Consent + 'a {
+    move |question| {
+        let Question { findings, plan, rehearsed, drift } = *question;
+        let is_drift_open = !drift.is_empty() && !accepts_drift;
         screen.message(View::Findings(findings));
         let view = explain::view(plan, rehearsed);
-        if is_yes {
+        if is_yes && !is_drift_open {
             screen.message(View::Plan(&view));
             return Consent::Yes;
         }
         let interrupted = session.interrupts.flag();
         match screen.confirm(View::Plan(&view), "Go on?", &interrupted) {
             Answer::Yes => Consent::Yes,
+            Answer::NoTerminal if is_yes => Consent::NotForDrift,
             Answer::NoTerminal => Consent::NobodyThere,
             Answer::No => Consent::No,
         }

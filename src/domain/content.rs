@@ -115,6 +115,27 @@ pub fn digest(object: &Object) -> String {
     sha256(&canonical_json(&of(object)))
 }
 
+/// Returns a short digest of each field of [`of`] the object, two levels deep (`spec.replicas`, `metadata.labels`): enough to name
+/// what differs.
+#[must_use]
+pub fn field_digests(object: &Object) -> BTreeMap<String, String> {
+    const LETTERS: usize = "sha256:".len() + 16;
+    let short = |value: &Value| sha256(&canonical_json(value)).chars().take(LETTERS).collect::<String>();
+    let mut digests = BTreeMap::new();
+    for (field, value) in of(object).as_object().into_iter().flatten() {
+        let path = field_path::child("", field);
+        match value.as_object().filter(|fields| !fields.is_empty()) {
+            Some(fields) => {
+                digests.extend(fields.iter().map(|(field, value)| (field_path::child(&path, field), short(value))));
+            }
+            None => {
+                digests.insert(path, short(value));
+            }
+        }
+    }
+    digests
+}
+
 /// Returns `sha256:<hex>` of the bytes.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
@@ -325,6 +346,21 @@ mod tests {
         };
         assert_eq!(digest(&job("a")), digest(&job("b")));
         assert!(digest(&job("a")).starts_with("sha256:"));
+    }
+
+    #[test]
+    fn what_differs_is_found_by_the_digests_of_fields() {
+        let web = |replicas: u32| {
+            object(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "uid": "1"},
+                "spec": {"replicas": replicas, "template": {}}, "status": {"replicas": replicas}}))
+        };
+        let (one, two) = (field_digests(&web(1)), field_digests(&web(2)));
+        assert_eq!(
+            one.keys().collect::<Vec<_>>(),
+            ["apiVersion", "kind", "metadata.name", "spec.replicas", "spec.template"]
+        );
+        let differing: Vec<_> = one.iter().filter(|(path, digest)| two.get(*path) != Some(digest)).collect();
+        assert_eq!(differing.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["spec.replicas"]);
     }
 
     #[test]

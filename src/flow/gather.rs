@@ -32,6 +32,8 @@ pub struct Gathered {
     pub chart: PulledChart,
     /// The current revision, or the newest if none is deployed; nothing if the release does not exist.
     pub current: Option<Release>,
+    /// What Helm's dry run made of chart and values; nothing if it failed.
+    pub target: Option<Release>,
 }
 
 /// A revision and the `resourceVersion` of its record.
@@ -106,7 +108,7 @@ pub async fn gather(
         },
         server_version: answer(session.cluster.server_version().await),
         lost_values: lost_values(current, &target),
-        target: target_facts(session, target),
+        target: target_facts(session, &target),
         history: Answer::Known(history.iter().map(revision_facts).collect()),
         chart: ChartFacts {
             metadata: chart.metadata.clone(),
@@ -121,7 +123,8 @@ pub async fn gather(
     folder.write("facts.json", &json)?;
     clock.finish(format!("{} objects, {}", facts.objects.len(), revisions(history.len())));
     let current = current.cloned();
-    Ok(Gathered { facts, chart, current })
+    let target = target.ok().map(|dry_run| dry_run.release);
+    Ok(Gathered { facts, chart, current, target })
 }
 
 /// Reads the facts for a rollback to `to_revision`: its objects are the target.
@@ -321,6 +324,7 @@ pub fn live_facts(live: &Object) -> LiveFacts {
         uid: live.uid().unwrap_or_default().to_owned(),
         resource_version: live.resource_version().unwrap_or_default().to_owned(),
         digest: content::digest(live),
+        fields: content::field_digests(live),
         helm_owner: ownership::helm_owner(live),
         gitops_owner: ownership::gitops_owner(live),
         rollout: rollout::status(live),
@@ -338,10 +342,10 @@ async fn review_rights(
     answer(session.cluster.review_rights(needed).await)
 }
 
-fn target_facts(session: &Session, target: Result<DryRun, String>) -> Answer<TargetFacts> {
+fn target_facts(session: &Session, target: &Result<DryRun, String>) -> Answer<TargetFacts> {
     match target {
         Ok(dry_run) => {
-            let mut rendered = dry_run.release.manifest.into_bytes();
+            let mut rendered = dry_run.release.manifest.clone().into_bytes();
             for hook in &dry_run.release.hooks {
                 rendered.extend_from_slice(hook.manifest.as_bytes());
             }
@@ -351,7 +355,7 @@ fn target_facts(session: &Session, target: Result<DryRun, String>) -> Answer<Tar
                 values_digest: content::sha256(&content::canonical_json(&dry_run.release.config)),
             })
         }
-        Err(because) => Answer::CouldNotTell { because: session.mask(&because) },
+        Err(because) => Answer::CouldNotTell { because: session.mask(because) },
     }
 }
 

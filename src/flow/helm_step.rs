@@ -9,6 +9,7 @@ use super::gather;
 use super::inputs::Inputs;
 use super::probe;
 use super::rehearse::{self, UpgradeScene, mask_file};
+use super::rendering::{self, Rendering};
 use super::run::Run;
 use super::watch::Watch;
 use crate::domain::event::{Event, Stage};
@@ -42,15 +43,21 @@ pub(super) async fn upgrade(
     if let Some(drift) = drift(run, from_revision).await? {
         return Ok(failed(drift));
     }
+    let rendering = match &plan.replay {
+        None => rendering::plain(session, inputs),
+        Some(replay) => match rendering::replay(session, inputs, &run.folder, replay).await {
+            Ok(rendering) => rendering,
+            Err(error) => return Ok(failed(format!("what was rehearsed cannot be applied: {error:#}"))),
+        },
+    };
     if plan.steps.iter().any(|step| step.action.removes().is_some())
-        && let Some(end) = rehearse_again(run, plan, inputs, chart).await
+        && let Some(end) = rehearse_again(run, plan, inputs, chart, &rendering).await
     {
         return Ok(end);
     }
     let clock = session.stage(Stage::Helm, format!("helm upgrade {}", plan.title));
-    let flags = inputs.helm_words();
-    let request = UpgradeRequest { release: &plan.release, chart: &chart.path, flags: &flags };
-    let helm_run = match session.helm.upgrade(&request, run.folder.path()) {
+    let request = UpgradeRequest { release: &plan.release, chart: &chart.path, flags: &rendering.flags };
+    let helm_run = match rendering.helm.upgrade(&request, run.folder.path()) {
         Ok(helm_run) => helm_run,
         Err(error) => {
             let because = format!("{:#}", anyhow::Error::from(error));
@@ -66,7 +73,9 @@ pub(super) async fn upgrade(
         return Ok(StepEnd::Succeeded { note: format!("revision {to_revision} is deployed") });
     }
     let mut problems = hopeless;
-    problems.extend(end.problems.clone());
+    let mut trouble = if plan.replay.is_some() { rendering::trouble(&run.folder) } else { Vec::new() };
+    rendering::name_in_full(&mut trouble, plan);
+    problems.extend(if trouble.is_empty() { end.problems.clone() } else { trouble });
     let because = match problems.first() {
         Some(problem) => format!("{}: {}", problem.object, problem.cause),
         None => format!("Helm ended with {}, and the newest revision is {}", end.status, describe(newest)),
@@ -77,12 +86,18 @@ pub(super) async fn upgrade(
 }
 
 /// The cluster is prepared: now the upgrade must go through as it is. Returns how the step ends if it would not.
-async fn rehearse_again(run: &Run<'_>, plan: &Plan, inputs: &Inputs, chart: &PulledChart) -> Option<StepEnd> {
+async fn rehearse_again(
+    run: &Run<'_>,
+    plan: &Plan,
+    inputs: &Inputs,
+    chart: &PulledChart,
+    rendering: &Rendering,
+) -> Option<StepEnd> {
     let session = run.session;
     let history = gather::read_history(session, &plan.release).await;
     let current = history.as_ref().ok().and_then(|history| gather::deployed(history));
     let scene = UpgradeScene { inputs, chart, current, mode: Mode::All };
-    match rehearse::upgrade(session, &run.folder, &scene, None).await {
+    match rehearse::upgrade_through(session, &run.folder, &scene, None, rendering).await {
         Ok(played) => {
             let rehearsed = played.rehearsed;
             // What was accepted before is accepted now.

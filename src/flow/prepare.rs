@@ -4,15 +4,20 @@ use super::failure::Failure;
 use super::gather::{self, Gathered};
 use super::inputs::Inputs;
 use super::rehearse::{self, UpgradeScene};
+use super::rendering;
+use super::saved_plan;
 use super::session::Session;
+use super::upgrade::Question;
 use crate::domain::event::Stage;
 use crate::domain::facts::Facts;
 use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
+use crate::domain::plan::saved::{Drift, SavedPlan};
 use crate::domain::plan::{Plan, build};
 use crate::domain::preflight::{self, Finding, Waiver, WaiverError};
 use crate::domain::rehearsed::consent::Accepted;
 use crate::domain::rehearsed::{self, Mode, Rehearsed};
+use crate::domain::release::Release;
 use crate::domain::report::ExitStatus;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::PulledChart;
@@ -31,6 +36,8 @@ pub struct Asked {
     pub deletions: Vec<TypedName>,
     /// How the plan is built.
     pub options: PlanOptions,
+    /// The saved plan that is run.
+    pub saved: Option<Box<SavedPlan>>,
 }
 
 /// All that was read and decided before anything is changed.
@@ -43,6 +50,8 @@ pub struct Prepared {
     pub facts: Facts,
     /// The chart, pulled into the folder; absent in a rollback.
     pub chart: Option<PulledChart>,
+    /// What Helm's dry run made of chart and values; absent where it failed, and in a rollback.
+    pub target: Option<Release>,
     /// What the checks found.
     pub findings: Vec<Finding>,
     /// What the rehearsal found; absent where a check blocks, and in a rollback.
@@ -51,6 +60,8 @@ pub struct Prepared {
     pub standing: Vec<rehearsed::Finding>,
     /// The plan; absent where a finding blocks.
     pub plan: Option<Plan>,
+    /// What moved since the plan was saved that is run.
+    pub drift: Vec<Drift>,
 }
 
 /// What the report says where nobody could be asked.
@@ -69,6 +80,12 @@ impl Prepared {
         }
     }
 
+    /// Returns what the user is asked about the plan.
+    #[must_use]
+    pub fn question<'a>(&'a self, plan: &'a Plan) -> Question<'a> {
+        Question { findings: &self.findings, plan, rehearsed: self.rehearsed.as_ref(), drift: &self.drift }
+    }
+
     fn is_stopped_by_rehearsal(&self) -> bool {
         !self.standing.is_empty() || self.rehearsed.as_ref().is_some_and(|rehearsed| rehearsed.end.exit_code != 0)
     }
@@ -81,37 +98,80 @@ impl Prepared {
 pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Result<Prepared, Failure> {
     let run_id = host::new_run_id();
     let folder = RunFolder::create(&session.runs_root, &run_id)?;
-    let Gathered { facts, chart, current } = gather::gather(session, inputs, &folder, asked.is_read_only).await?;
+    let Gathered { facts, chart, current, target } =
+        gather::gather(session, inputs, &folder, asked.is_read_only).await?;
+    if let Some(saved) = &asked.saved {
+        saved_plan::hold_to(session, inputs, &facts, saved).await?;
+    }
     let findings = check(session, &facts, &asked.waivers, preflight::run_all)?;
-    let mut prepared =
-        Prepared { run_id, folder, facts, chart: None, findings, rehearsed: None, standing: Vec::new(), plan: None };
+    let mut prepared = Prepared {
+        run_id,
+        folder,
+        facts,
+        chart: None,
+        target,
+        findings,
+        rehearsed: None,
+        standing: Vec::new(),
+        plan: None,
+        drift: Vec::new(),
+    };
     if asked.rehearses && prepared.exit() == ExitStatus::Done {
         let scene = UpgradeScene { inputs, chart: &chart, current: current.as_ref(), mode: Mode::All };
         plan(session, &mut prepared, &scene, asked).await?;
+        if let Some(saved) = &asked.saved {
+            saved_plan::look_for_drift(&mut prepared, saved)?;
+        }
     }
     prepared.chart = Some(chart);
     Ok(prepared)
 }
 
-/// Rehearses, plans the cures, and rehearses once more with them pretended: what is left then blocks.
+/// Rehearses, plans the cures, and rehearses once more with them pretended, and with what is random kept: what is left then blocks.
 async fn plan(
     session: &Session,
     prepared: &mut Prepared,
     scene: &UpgradeScene<'_>,
     asked: &Asked,
 ) -> Result<(), Failure> {
-    let found = rehearse::upgrade(session, &prepared.folder, scene, None).await?.rehearsed;
+    let folder = prepared.folder.clone();
+    let mut replay = match &asked.saved {
+        Some(saved) => saved_plan::reviewed(session, &folder, saved)?,
+        None => None,
+    };
+    let mut rendering = match &replay {
+        Some(replay) => rendering::replay(session, scene.inputs, &folder, replay).await.map_err(Failure::blocked)?,
+        None => rendering::plain(session, scene.inputs),
+    };
+    let first = rehearse::upgrade_through(session, &folder, scene, None, &rendering).await?;
+    let found = first.rehearsed;
     let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &found.findings, &asked.options);
     let accepted = Accepted { deletions: &asked.deletions, waivers: &asked.waivers };
     plan.accepted =
         found.findings.iter().filter(|finding| accepted.covers(finding)).map(|finding| finding.class).collect();
     let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
     let is_curable = has_cures && found.standing(&accepted).all(|finding| !finding.needs_a_person());
-    let proven = if is_curable {
-        rehearse::upgrade(session, &prepared.folder, scene, Some(&plan)).await?.rehearsed
+    let is_worth_it = is_curable || found.end.exit_code == 0 && found.standing(&accepted).next().is_none();
+    let mut random = Vec::new();
+    if replay.is_none() && is_worth_it {
+        let renders = (prepared.target.as_ref(), first.rendered.as_ref());
+        let recognised = rendering::recognise(session, scene.inputs, &folder, &prepared.facts, renders).await?;
+        plan.warnings.extend(recognised.warnings);
+        if let Some(keeping) = recognised.keeping {
+            rendering = keeping;
+            random = recognised.random;
+        }
+    }
+    let mut proven = if is_curable || !random.is_empty() {
+        rehearse::upgrade_through(session, &folder, scene, Some(&plan), &rendering).await?.rehearsed
     } else {
         found
     };
+    if !random.is_empty() && proven.end.exit_code == 0 {
+        replay = Some(rendering::kept(session, &folder, random)?);
+    }
+    plan.replay = replay;
+    rendering::name_in_full(&mut proven.end.problems, &plan);
     prepared.folder.write("rehearsal.json", &serde_json::to_vec_pretty(&proven).map_err(anyhow::Error::from)?)?;
     prepared.standing = proven.standing(&accepted).cloned().collect();
     prepared.rehearsed = Some(proven);

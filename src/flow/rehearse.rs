@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::failure::Failure;
+use super::gather;
 use super::inputs::Inputs;
+use super::rendering::{self, Rendering};
 use super::session::{Session, StageClock};
 use crate::domain::event::{Event, Stage};
 use crate::domain::helm_error::{self, ErrorScene};
@@ -14,10 +16,10 @@ use crate::domain::manifest;
 use crate::domain::object::Object;
 use crate::domain::plan::Plan;
 use crate::domain::rehearsed::{Class, CommandEnd, Finding, Mode, Rehearsed, Remedy};
-use crate::domain::release::Release;
+use crate::domain::release::{self, Release};
 use crate::domain::report::ExitStatus;
 use crate::edge::disk::RunFolder;
-use crate::edge::helm::{PulledChart, RehearsalEntry, RehearsedError, RehearsedRun, UpgradeRequest};
+use crate::edge::helm::{Helm, PulledChart, RehearsalEntry, RehearsedError, RehearsedRun, UpgradeRequest};
 use crate::edge::host;
 use crate::edge::proxy::{Counters, Proxy};
 use crate::rehearsal::{Pretended, Rehearsal, ReleaseSettings, Settings};
@@ -26,6 +28,8 @@ use crate::rehearsal::{Pretended, Rehearsal, ReleaseSettings, Settings};
 pub struct Played {
     /// What was found.
     pub rehearsed: Rehearsed,
+    /// The release as Helm would have stored it: rendered as it would have been; nothing if Helm did not come so far.
+    pub rendered: Option<Release>,
     /// For the benchmark.
     pub counters: Counters,
     /// From the proxy's start to its end.
@@ -54,10 +58,23 @@ pub async fn upgrade(
     scene: &UpgradeScene<'_>,
     plan: Option<&Plan>,
 ) -> Result<Played, Failure> {
+    upgrade_through(session, folder, scene, plan, &rendering::plain(session, scene.inputs)).await
+}
+
+/// Rehearses `helm upgrade` likewise, with a post-renderer of ours.
+///
+/// # Errors
+/// As [`upgrade`].
+pub async fn upgrade_through(
+    session: &Session,
+    folder: &RunFolder,
+    scene: &UpgradeScene<'_>,
+    plan: Option<&Plan>,
+    rendering: &Rendering,
+) -> Result<Played, Failure> {
     let release = &scene.inputs.args.release;
-    let flags = scene.inputs.helm_words();
-    let request = UpgradeRequest { release, chart: &scene.chart.path, flags: &flags };
-    let mut words = session.helm.upgrade_command(&request);
+    let request = UpgradeRequest { release, chart: &scene.chart.path, flags: &rendering.flags };
+    let mut words = rendering.helm.upgrade_command(&request);
     if scene.mode == Mode::All {
         // Helm asks whose an object is before it writes the first one; we look at that ourselves, object by object.
         words.push("--take-ownership".to_owned());
@@ -73,7 +90,7 @@ pub async fn upgrade(
         pretended: pretended(session, plan).await?,
     };
     let clock = session.stage(Stage::Rehearse, format!("rehearse helm upgrade {release}"));
-    play(session, folder, &words, settings, clock, "The upgrade".to_owned()).await
+    play(session, folder, (&rendering.helm, &words), settings, clock, "The upgrade".to_owned()).await
 }
 
 /// Rehearses any command that honours KUBECONFIG; `words` begin with the program.
@@ -87,13 +104,13 @@ pub async fn command(session: &Session, folder: &RunFolder, words: &[String], mo
     let program = words.first().and_then(|word| Path::new(word).file_name()).and_then(|name| name.to_str());
     let verb = words.get(1).filter(|word| !word.starts_with('-') && !word.contains('='));
     let named: Vec<&str> = program.into_iter().chain(verb.map(String::as_str)).collect();
-    play(session, folder, words, settings, clock, format!("`{}`", named.join(" "))).await
+    play(session, folder, (&session.helm, words), settings, clock, format!("`{}`", named.join(" "))).await
 }
 
 async fn play(
     session: &Session,
     folder: &RunFolder,
-    words: &[String],
+    (helm, words): (&Helm, &[String]),
     settings: Settings,
     clock: StageClock<'_>,
     subject: String,
@@ -104,7 +121,7 @@ async fn play(
     let proxy = Proxy::start(&session.cluster, Rehearsal::new(settings), folder.path(), &session.namespace)
         .map_err(|error| Failure::blocked(error).while_doing("start the rehearsal"))?;
     let entry = RehearsalEntry { kubeconfig: proxy.kubeconfig(), cache_folder: proxy.cache_folder() };
-    let mut run = session.helm.rehearse(entry, words, folder.path()).map_err(cannot_start)?;
+    let mut run = helm.rehearse(entry, words, folder.path()).map_err(cannot_start)?;
     while let Some(line) = run.next_line().await.map_err(Failure::blocked)? {
         session.tell(&Event::Detail { what: format!("rehearsed: {}", line.text) });
         clock.progress(format!("{} requests", proxy.counters().requests));
@@ -119,6 +136,8 @@ async fn play(
         }
     }
     mask_logs(session, folder, &run);
+    let record = rehearsal.written_record(&release).and_then(|record| release::decode(&record).ok());
+    let rendered = record.inspect(|rendered| gather::register_secrets(session, None, Some(rendered)));
     let mut rehearsed = rehearsal.close();
     let exit_code = ended.status.code().unwrap_or(1);
     if exit_code != 0 {
@@ -127,7 +146,11 @@ async fn play(
     // What a finding tells is not told again.
     let is_told = rehearsed.findings.iter().any(|finding| finding.class == Class::MissingKind);
     let scene = ErrorScene { release: &release, namespace: &namespace };
-    let problems = if exit_code == 0 || is_told { Vec::new() } else { helm_error::explain(&ended.stderr, &scene) };
+    let mut problems = if exit_code == 0 || is_told { Vec::new() } else { helm_error::explain(&ended.stderr, &scene) };
+    let trouble = rendering::trouble(folder);
+    if !trouble.is_empty() {
+        problems = trouble;
+    }
     rehearsed.end = CommandEnd { exit_code, problems };
     rehearsed.subject = Some(subject);
     let rehearsed = masked(session, &rehearsed)?;
@@ -140,7 +163,7 @@ async fn play(
     } else {
         clock.fail(format!("{refused} findings in {} objects", rehearsed.objects.len()));
     }
-    Ok(Played { rehearsed, counters, took })
+    Ok(Played { rehearsed, rendered, counters, took })
 }
 
 /// Helm stops at kinds that the server does not know, before it writes anything.

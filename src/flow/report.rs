@@ -27,6 +27,19 @@ pub fn stopped(prepared: &Prepared, headline: &str) -> RunReport {
     without_run(prepared, ExitStatus::Stopped, headline.to_owned())
 }
 
+/// Returns the report of a saved plan that nobody consented to as things are now.
+#[must_use]
+pub fn drifted(prepared: &Prepared) -> RunReport {
+    let count = prepared.drift.len();
+    let what = if count == 1 { "1 thing moved".to_owned() } else { format!("{count} things moved") };
+    let headline = format!(
+        "{what} since the plan was saved, so nothing was changed: `--accept-drift` accepts that, beside `--yes`"
+    );
+    let mut report = without_run(prepared, ExitStatus::Stopped, headline);
+    report.problems = prepared.drift.iter().map(Into::into).collect();
+    report
+}
+
 fn without_run(prepared: &Prepared, exit: ExitStatus, headline: String) -> RunReport {
     RunReport {
         format: REPORT_FORMAT,

@@ -6,6 +6,7 @@ use super::execute::{self, Helpers};
 use super::failure::Failure;
 use super::gather;
 use super::inputs::{Inputs, SavedInputs};
+use super::rendering;
 use super::report;
 use super::run::Run;
 use super::session::Session;
@@ -131,5 +132,11 @@ async fn restore(run: &Run<'_>, saved: &SavedInputs) -> anyhow::Result<(Inputs, 
         "chart `{}` is not the one that the run began with",
         inputs.args.chart
     );
+    if let Some(replay) = run.plan()?.replay {
+        anyhow::ensure!(
+            rendering::is_kept(&run.folder, &replay),
+            "the rehearsed manifests, which hold what is random, are on the machine that began the run alone"
+        );
+    }
     Ok((inputs, chart))
 }

@@ -46,13 +46,24 @@ pub async fn rollback(
     let facts = gather::gather_rollback(session, release, &history, to, &folder).await?;
     let findings = prepare::check(session, &facts, &asked.waivers, preflight::run_rollback)?;
     let plan = build::rollback(&facts, to.revision, &asked.options);
-    let prepared =
-        Prepared { run_id, folder, facts, chart: None, findings, rehearsed: None, standing: Vec::new(), plan };
+    let prepared = Prepared {
+        run_id,
+        folder,
+        facts,
+        chart: None,
+        target: None,
+        findings,
+        rehearsed: None,
+        standing: Vec::new(),
+        plan,
+        drift: Vec::new(),
+    };
     let Some(plan) = prepared.plan.clone().filter(|_| prepared.exit() == ExitStatus::Done) else {
         return Ok(report::blocked(&prepared));
     };
-    match ask(&prepared.findings, &plan, None) {
+    match ask(&prepared.question(&plan)) {
         Consent::Yes => {}
+        Consent::NotForDrift => return Ok(report::drifted(&prepared)),
         Consent::No => return Ok(report::stopped(&prepared, "stopped by you: nothing was changed")),
         Consent::NobodyThere => return Ok(report::stopped(&prepared, prepare::NOBODY_THERE)),
     }

@@ -41,6 +41,8 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 pub use exit::stores_nothing;
@@ -132,6 +134,21 @@ impl Rehearsal {
         let written = self.overlay.present().map(|(_, object)| object);
         let is_secret = |object: &&Value| object.get("kind").and_then(Value::as_str) == Some("Secret");
         self.reals.values().chain(written).filter(is_secret).filter(|object| !judge::is_record(object))
+    }
+
+    /// Returns the newest record of the release that the command wrote, as Helm stores it; nothing if it wrote none.
+    ///
+    /// Source: Helm `pkg/storage/storage.go` `makeKey`: the name ends with the revision.
+    #[must_use]
+    pub fn written_record(&self, release: &str) -> Option<Vec<u8>> {
+        let start = format!("sh.helm.release.v1.{release}.v");
+        let revision = |key: &Key| key.name.strip_prefix(&start)?.parse::<u32>().ok();
+        let records = self.overlay.present().filter(|(_, object)| judge::is_record(object));
+        let newest =
+            records.filter_map(|(key, object)| Some((revision(key)?, key, object))).max_by_key(|found| found.0);
+        let (_, key, object) = newest?;
+        let text = object.pointer("/data/release")?.as_str()?;
+        if key.plural == "configmaps" { Some(text.as_bytes().to_vec()) } else { BASE64_STANDARD.decode(text).ok() }
     }
 
     /// Returns what was found: all writes together, compared with the cluster before.

@@ -23,4 +23,5 @@ mod recall;
 mod rehearsal;
 mod rehearsal_commands;
 mod rehearsal_waits;
+mod saved_plans;
 mod upgrade;

@@ -13,6 +13,7 @@ use helm_csghub::edge::helm::{
     EXEC_COMMAND, Helm, HelmEnvironment, HelmError, HelmRun, PullRequest, Stream, UpgradeRequest,
 };
 
+mod post_render;
 mod rehearsed;
 
 const GUARD: &str = env!("CARGO_BIN_EXE_csghub");

@@ -125,6 +125,7 @@ fn finish(facts: &Facts, title: String, steps: Vec<Step>, warnings: Vec<String>)
         point_of_no_return,
         warnings,
         accepted: Vec::new(),
+        replay: None,
         before: facts.objects.iter().filter_map(before).collect(),
     }
 }

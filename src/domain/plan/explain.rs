@@ -130,6 +130,7 @@ mod tests {
             point_of_no_return: None,
             warnings: vec![],
             accepted: vec![],
+            replay: None,
             before: vec![],
         };
         let shown = view(&plan, Some(&rehearsed));

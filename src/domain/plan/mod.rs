@@ -3,11 +3,13 @@
 
 pub mod build;
 pub mod explain;
+pub mod saved;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::object::ObjectRef;
+use super::post_rendering::Replay;
 use super::rehearsed::Class;
 
 /// Format version of a plan.
@@ -37,6 +39,9 @@ pub struct Plan {
     /// Classes of the rehearsal's findings that the user accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<Class>,
+    /// The rehearsed manifests are applied, not those of another render; absent where two renders are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
     /// Every object of the release as it was before, by digest of what a user sets: what the undo is measured by.
     pub before: Vec<ObjectBefore>,
 }

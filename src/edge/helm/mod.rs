@@ -8,7 +8,9 @@
 mod ask;
 mod chart;
 mod environment;
+mod fetch;
 mod guard;
+mod post_renderer;
 mod rehearsed_run;
 mod run;
 mod tail;
@@ -27,6 +29,7 @@ pub use ask::DryRun;
 pub use chart::{PullRequest, PulledChart};
 pub use environment::HelmEnvironment;
 pub use guard::{EXEC_COMMAND, GuardError, SUPERVISE_COMMAND, exec_guarded, supervise};
+pub use post_renderer::{PostRendererError, PostRendering};
 pub use rehearsed_run::{RehearsalEntry, RehearsedEnd, RehearsedError, RehearsedRun};
 pub use run::{HelmEnd, HelmRun};
 pub use tail::{HelmLine, Stream};
