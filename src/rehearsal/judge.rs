@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::call::Resource;
+use super::call::{Resource, Target};
 use super::crd::Definition;
 use super::message::{self, Next, Response};
 use super::overlay::Key;
@@ -247,8 +247,8 @@ impl Rehearsal {
         self.give_back(&key, &object_of(write, &last), base.now());
         if !is_record(&last) {
             let named = object_of(write, &last);
-            let release = self.settings.release.as_ref();
-            let release = release.map(|release| (release.namespace.as_str(), release.name.as_str()));
+            let release = self.release_at_work(&last);
+            let release = release.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
             // What the command made itself is nobody else's.
             if let Some(real) = base.real() {
                 let count = self.known.custom_objects.get(&key.name).copied().flatten();
@@ -276,6 +276,25 @@ impl Rehearsal {
         }
     }
 
+    /// Returns namespace and name of the release that is rehearsed. Of a command of which nothing is known: that which owns
+    /// `object`, if the command has written a record of it: then Helm is at work on its own.
+    ///
+    /// Source of the records' names: Helm `pkg/storage` `makeKey`.
+    fn release_at_work(&self, object: &Value) -> Option<(String, String)> {
+        if let Some(release) = &self.settings.release {
+            return Some((release.namespace.clone(), release.name.clone()));
+        }
+        let note = |key: &str| object.get("metadata")?.get("annotations")?.get(key)?.as_str().map(str::to_owned);
+        let (namespace, name) = (note("meta.helm.sh/release-namespace")?, note("meta.helm.sh/release-name")?);
+        let record = format!("sh.helm.release.v1.{name}.v");
+        let has_record = ["secrets", "configmaps"].into_iter().any(|plural| {
+            let resource = Resource { group: String::new(), version: "v1".to_owned(), plural: plural.to_owned() };
+            let kept = Target { resource, namespace: Some(namespace.clone()), name: None, subresource: None };
+            self.overlay.collection(&kept).any(|(key, _)| is_revision(&key.name, &record))
+        });
+        has_record.then_some((namespace, name))
+    }
+
     /// Tells whether the same command made an object of that name, where one in `namespace` could see it.
     fn has_written(&self, namespace: Option<&str>, plural: &str, name: &str) -> bool {
         self.overlay.present().any(|(key, _)| {
@@ -283,6 +302,11 @@ impl Rehearsal {
             key.plural == plural && key.name == name && is_near
         })
     }
+}
+
+/// Tells whether a name is `start` and a number.
+fn is_revision(name: &str, start: &str) -> bool {
+    name.strip_prefix(start).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Tells whether an answer is the command's own business: it asked for something that is not there, or makes what may be
