@@ -21,8 +21,8 @@ use crate::support::{Bed, BedUser, Dice, Helm, Scene, Snapshot};
 const ROUND: usize = 36;
 
 /// What Helm is told to wait at most. A rehearsal that takes nearly as long has waited for something real.
-const TIMEOUT: &str = "100s";
-const TOO_LONG: Duration = Duration::from_secs(90);
+const TIMEOUT: &str = "10m";
+const TOO_LONG: Duration = Duration::from_secs(200);
 
 /// Hazards of hubble that may stand in the release that is there.
 const STANDING: [&str; 10] = [
@@ -254,7 +254,7 @@ fn helmfile_words(dice: &mut Dice, scene: &Scene<'_>, number: usize) -> Vec<Stri
         json!({"name": name, "namespace": scene.namespace.name, "chart": chart("hubble-2.0.0"), "set": set})
     };
     let releases = [release("shop", &values(dice)), release("second", &[])];
-    let state = json!({"helmDefaults": {"timeout": 100, "wait": dice.one_in(2)}, "releases": releases});
+    let state = json!({"helmDefaults": {"timeout": 600, "wait": dice.one_in(2)}, "releases": releases});
     fs::write(&file, state.to_string()).expect("written");
     let verb = dice.pick(&["sync", "sync", "destroy"]);
     let helm = scene.helm.binary.display().to_string();
@@ -281,8 +281,9 @@ pub(crate) fn write_script(scene: &Scene<'_>, name: &str, lines: &[&str]) -> Pat
     fs::write(folder.join("objects.yaml"), objects.to_string()).expect("written");
     let kubectl = scene.bed.kubectl.display();
     let text = format!(
-        "#!/usr/bin/env bash\ncd {}\nkubectl() {{ {kubectl} \"$@\"; }}\n{}\n",
+        "#!/usr/bin/env bash\ncd {}\nkubectl() {{ {kubectl} -n {} \"$@\"; }}\n{}\n",
         folder.display(),
+        scene.namespace.name,
         lines.join("\n")
     );
     let path = folder.join("script.sh");

@@ -349,6 +349,26 @@ fn a_watch_sees_the_overlay_first_and_nothing_that_it_covers() {
     assert_eq!(scene.rehearsal.overlay_events(&mut watch).len(), 1);
 }
 
+#[test]
+fn what_helm_deletes_of_the_release_whose_record_it_writes_is_no_foreign_deletion() {
+    let secrets = "/api/v1/namespaces/prod/secrets";
+    let record = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "data": {"release": "eA=="},
+            "metadata": {"name": format!("sh.helm.release.v1.{name}.v2"), "labels": {"owner": "helm", "name": name}}})
+    };
+    // `kubectl delete` writes none, and a release may be called as another begins.
+    for (records, expected) in [(vec![], true), (vec!["other", "shop.v2"], true), (vec!["shop"], false)] {
+        let any = Settings { release: None, ..settings(Mode::All) };
+        let mut scene = Scene::with(any, server(&[(CONFIG, stored(config("a", "real")))]));
+        for name in &records {
+            scene.create(secrets, &record(name));
+        }
+        scene.delete(CONFIG);
+        let is_foreign = scene.close().findings.iter().any(|finding| finding.class == Class::ForeignDeletion);
+        assert_eq!(is_foreign, expected, "{records:?}");
+    }
+}
+
 /// Source: the API documentation of watches: an object that no longer matches the selector is told as deleted, one that begins
 /// to match as added.
 #[test]
