@@ -124,11 +124,11 @@ async fn play(
         clock.progress(format!("{} requests", proxy.counters().requests));
     }
     let ended = run.wait().await.map_err(Failure::blocked)?;
-    mask_logs(session, folder, &run);
     let (rehearsal, counters) = proxy.stop().await;
     trust(&counters)?;
     let record = rehearsal.written_record(&release).and_then(|record| release::decode(&record).ok());
     let rendered = record.inspect(|rendered| gather::register_secrets(session, None, Some(rendered)));
+    mask_logs(session, folder, &run);
     let mut rehearsed = rehearsal.close();
     let exit_code = ended.status.code().unwrap_or(1);
     if exit_code != 0 {
