@@ -152,6 +152,9 @@ async fn plan(
     let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
     let is_curable = has_cures && found.standing(&accepted).all(|finding| !finding.needs_a_person());
     let is_worth_it = is_curable || found.end.exit_code == 0 && found.standing(&accepted).next().is_none();
+    if let Some(replay) = &replay {
+        plan.warnings.extend([rendering::told(&prepared.facts, &replay.random), rendering::APPLIED.to_owned()]);
+    }
     let mut random = Vec::new();
     if replay.is_none() && is_worth_it {
         let renders = (prepared.target.as_ref(), first.rendered.as_ref());

@@ -138,6 +138,7 @@ async fn play(
     mask_logs(session, folder, &run);
     let record = rehearsal.written_record(&release).and_then(|record| release::decode(&record).ok());
     let rendered = record.inspect(|rendered| gather::register_secrets(session, None, Some(rendered)));
+    mask_logs(session, folder, &run);
     let mut rehearsed = rehearsal.close();
     let exit_code = ended.status.code().unwrap_or(1);
     if exit_code != 0 {

@@ -122,7 +122,7 @@ pub async fn recognise(
     }
     let known: Vec<&ObjectRef> = facts.objects.iter().map(|facts| &facts.object).collect();
     let name_of = |object: &ObjectRef| in_full(object, &known);
-    recognised.warnings.push(Told { random: &recognised.random, name_of: &name_of }.to_string());
+    recognised.warnings.push(told(facts, &recognised.random));
     // Helm 3 gives hooks to no post-renderer.
     let (lost, kept): (Vec<_>, Vec<_>) =
         recognised.random.iter().partition(|random| random.is_hook && session.helm_version.major < 4);
@@ -139,8 +139,7 @@ pub async fn recognise(
     }
     match keep(session, inputs, folder).await {
         Ok(keeping) => {
-            let what = "what is random is applied as it was rehearsed, through our post-renderer".to_owned();
-            recognised.warnings.push(what);
+            recognised.warnings.push(APPLIED.to_owned());
             recognised.keeping = Some(keeping);
         }
         Err(error) => match error.downcast_ref::<PostRendererError>() {
@@ -151,6 +150,17 @@ pub async fn recognise(
         },
     }
     Ok(recognised)
+}
+
+/// What the plan says where what is random was kept.
+pub const APPLIED: &str = "what is random is applied as it was rehearsed, through our post-renderer";
+
+/// Returns what the plan says of random fields.
+#[must_use]
+pub fn told(facts: &Facts, random: &[RandomField]) -> String {
+    let known: Vec<&ObjectRef> = facts.objects.iter().map(|facts| &facts.object).collect();
+    let name_of = |object: &ObjectRef| in_full(object, &known);
+    Told { random, name_of: &name_of }.to_string()
 }
 
 /// Returns the object with the namespace that its manifest leaves to Helm, where the object is known.

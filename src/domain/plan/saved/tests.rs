@@ -68,8 +68,8 @@ fn was(name: &str, state: Option<&LiveFacts>) -> SavedObject {
     SavedObject { object: object("ConfigMap", name), state: state.map(SavedState::from) }
 }
 
-fn drift_of(before: Option<LiveFacts>, now: Option<LiveFacts>) -> Vec<String> {
-    let saved = saved(vec![was("a", before.as_ref())], &[]);
+fn drift_of(before: Option<&LiveFacts>, now: Option<LiveFacts>) -> Vec<String> {
+    let saved = saved(vec![was("a", before)], &[]);
     saved.drift(&[facts("a", now)], &[], &plan(&[])).iter().map(ToString::to_string).collect()
 }
 
@@ -84,7 +84,7 @@ fn what_moved_is_named_with_the_field_and_a_mere_status_is_none() {
         (None, Some("it is gone")),
     ] {
         let expected: Vec<String> = expected.map(|what| format!("ConfigMap shop/a: {what}")).into_iter().collect();
-        assert_eq!(drift_of(one(), now), expected);
+        assert_eq!(drift_of(one().as_ref(), now), expected);
     }
     assert_eq!(drift_of(None, one()), ["ConfigMap shop/a: it is there now, and was not"]);
     assert_eq!(drift_of(None, None), Vec::<String>::new());
@@ -131,6 +131,8 @@ fn a_chart_that_renders_otherwise_is_drift() {
     );
 }
 
+type Change<'a> = &'a dyn Fn(&mut Binding);
+
 #[test]
 fn a_plan_is_run_for_what_it_was_made_for_alone() {
     let saved = saved(vec![], &[]);
@@ -140,7 +142,7 @@ fn a_plan_is_run_for_what_it_was_made_for_alone() {
         change(&mut now);
         saved.mismatches(&now)
     };
-    let cases: [(&dyn Fn(&mut Binding), &str); 10] = [
+    let cases: [(Change<'_>, &str); 10] = [
         (&|now| now.release = "store".into(), "it is for release prod/shop, not prod/store"),
         (&|now| now.namespace = "dev".into(), "it is for release prod/shop, not dev/shop"),
         (&|now| now.cluster.uid = Some("2".into()), "it was made for another cluster: https://a, not https://a"),
