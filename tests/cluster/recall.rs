@@ -79,8 +79,8 @@ fn play_all(bed: &Bed, cases: VecDeque<&Case>, threads: usize) -> Vec<Row> {
                 loop {
                     let Some(case) = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { break };
                     let row = play::play(bed, case);
-                    let verdict = if row.wrong.is_empty() { "as rehearsed" } else { "DIFFERS" };
-                    eprintln!("{}: {verdict}, {:.1} s", case.title(), row.took.as_secs_f64());
+                    let verdict = if row.wrong.is_empty() { "as rehearsed".to_owned() } else { row.wrong.join("; ") };
+                    eprintln!("{} ({:.0} s): {verdict}", case.title(), row.took.as_secs_f64());
                     played.lock().unwrap_or_else(PoisonError::into_inner).push(row);
                 }
             });

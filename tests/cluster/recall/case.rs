@@ -13,17 +13,17 @@ use serde_json::Value;
 /// A Helm, and how it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Arm {
+pub(super) enum Arm {
     Helm3,
     Helm4Client,
     Helm4Server,
 }
 
 impl Arm {
-    pub const ALL: [Self; 3] = [Self::Helm3, Self::Helm4Client, Self::Helm4Server];
+    pub(super) const ALL: [Self; 3] = [Self::Helm3, Self::Helm4Client, Self::Helm4Server];
 
     /// Returns the version of its Helm.
-    pub fn version(self) -> &'static str {
+    pub(super) fn version(self) -> &'static str {
         match self {
             Self::Helm3 => "3.22.0",
             Self::Helm4Client | Self::Helm4Server => "4.3.1",
@@ -31,7 +31,7 @@ impl Arm {
     }
 
     /// Returns what is added to `helm install` and `helm upgrade`.
-    pub fn flags(self) -> &'static [&'static str] {
+    pub(super) fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Helm3 => &[],
             Self::Helm4Client => &["--server-side=false"],
@@ -39,7 +39,7 @@ impl Arm {
         }
     }
 
-    pub fn title(self) -> &'static str {
+    pub(super) fn title(self) -> &'static str {
         match self {
             Self::Helm3 => "3.22.0",
             Self::Helm4Client => "4.3.1 client",
@@ -51,16 +51,16 @@ impl Arm {
 /// What the command wants to do to the object that is in trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verb {
+pub(super) enum Verb {
     Create,
     Update,
     Delete,
 }
 
 impl Verb {
-    pub const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+    pub(super) const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
 
-    pub fn title(self) -> &'static str {
+    pub(super) fn title(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Update => "update",
@@ -72,19 +72,19 @@ impl Verb {
 /// A fault that must be found.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Expected {
-    pub class: Class,
+pub(super) struct Expected {
+    pub(super) class: Class,
     /// `Kind NAMESPACE/NAME`, or `Kind NAME` of a cluster-scoped object.
-    pub object: String,
+    pub(super) object: String,
 }
 
 /// A write of which nobody can tell.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Unpredictable {
-    pub object: String,
+pub(super) struct Unpredictable {
+    pub(super) object: String,
     /// Which of the exceptions it is.
-    pub because: String,
+    pub(super) because: String,
 }
 
 /// What differs on one of the Helms.
@@ -101,21 +101,21 @@ struct OnArm {
 /// Charts of `tests/charts` in the place of manifests.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Charts {
-    pub from: Option<String>,
-    pub to: Option<String>,
+pub(super) struct Charts {
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
     /// Added once something was refused: with them it is not.
     #[serde(default)]
-    pub cure_flags: Vec<String>,
+    pub(super) cure_flags: Vec<String>,
 }
 
 /// A right of the user who rehearses and runs, in the namespace.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Right {
-    pub group: String,
-    pub resources: Vec<String>,
-    pub verbs: Vec<String>,
+pub(super) struct Right {
+    pub(super) group: String,
+    pub(super) resources: Vec<String>,
+    pub(super) verbs: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -142,43 +142,43 @@ struct CaseFile {
 /// How the stage is set.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Setting {
+pub(super) struct Setting {
     /// Waits until what `from` makes is ready.
-    pub wait: bool,
+    pub(super) wait: bool,
     /// kubectl's words, run between `from` and the rehearsal.
-    pub hand: Vec<String>,
-    pub rights: Option<Vec<Right>>,
+    pub(super) hand: Vec<String>,
+    pub(super) rights: Option<Vec<Right>>,
     /// Of the rehearsed command and of the real one.
-    pub flags: Vec<String>,
+    pub(super) flags: Vec<String>,
     /// Noise in the chart that Helm keeps in its record.
-    pub record_kilobytes: usize,
-    pub charts: Option<Charts>,
+    pub(super) record_kilobytes: usize,
+    pub(super) charts: Option<Charts>,
     /// Objects of which the server refuses some, and which of them depends on the order in which they come.
-    pub interchangeable: Vec<String>,
+    pub(super) interchangeable: Vec<String>,
 }
 
 /// A case on one Helm.
 #[derive(Debug, Clone)]
-pub struct Case {
-    pub name: String,
-    pub about: String,
-    pub folder: PathBuf,
-    pub arm: Arm,
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) about: String,
+    pub(super) folder: PathBuf,
+    pub(super) arm: Arm,
     /// Absent for a clean one.
-    pub class: Option<Class>,
-    pub verb: Verb,
-    pub is_hook: bool,
-    pub expect: Vec<Expected>,
-    pub unpredictable: Vec<Unpredictable>,
-    pub is_quick: bool,
+    pub(super) class: Option<Class>,
+    pub(super) verb: Verb,
+    pub(super) is_hook: bool,
+    pub(super) expect: Vec<Expected>,
+    pub(super) unpredictable: Vec<Unpredictable>,
+    pub(super) is_quick: bool,
     /// Why it is none on this Helm.
-    pub not_applicable: Option<String>,
-    pub setting: Setting,
+    pub(super) not_applicable: Option<String>,
+    pub(super) setting: Setting,
 }
 
 impl Case {
     /// Reads every case of the corpus, on every Helm.
-    pub fn all() -> Vec<Self> {
+    pub(super) fn all() -> Vec<Self> {
         let root = corpus();
         let folders = fs::read_dir(&root).expect("the corpus").map(|entry| entry.expect("an entry").path());
         let mut folders: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
@@ -224,31 +224,31 @@ impl Case {
     }
 
     /// Returns the text of one of its files with the placeholders filled in; nothing if there is none.
-    pub fn file(&self, name: &str, places: &Places) -> Option<String> {
+    pub(super) fn file(&self, name: &str, places: &Places) -> Option<String> {
         let text = fs::read_to_string(self.folder.join(name)).ok()?;
         Some(places.fill(&text))
     }
 
     /// Returns `name / Helm`.
-    pub fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         format!("{} / {}", self.name, self.arm.title())
     }
 }
 
 /// Returns the folder of the corpus.
-pub fn corpus() -> PathBuf {
+pub(super) fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rehearsal/corpus")
 }
 
 /// What the placeholders stand for in one run of a case.
-pub struct Places {
-    pub namespace: String,
-    pub ports: [u16; 2],
+pub(super) struct Places {
+    pub(super) namespace: String,
+    pub(super) ports: [u16; 2],
 }
 
 impl Places {
     /// Fills in `CASE_NAMESPACE`, `CASE_PORT_1` and `CASE_PORT_2`.
-    pub fn fill(&self, text: &str) -> String {
+    pub(super) fn fill(&self, text: &str) -> String {
         text.replace("CASE_NAMESPACE", &self.namespace)
             .replace("CASE_PORT_1", &self.ports[0].to_string())
             .replace("CASE_PORT_2", &self.ports[1].to_string())
@@ -257,15 +257,15 @@ impl Places {
 
 /// An object of a manifest, as it is written.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub(super) struct Document {
     /// As [`id_of`] names it.
-    pub id: String,
-    pub value: Value,
-    pub text: String,
+    pub(super) id: String,
+    pub(super) value: Value,
+    pub(super) text: String,
 }
 
 /// Returns the objects of a file of manifests.
-pub fn documents(text: &str, namespace: &str) -> Vec<Document> {
+pub(super) fn documents(text: &str, namespace: &str) -> Vec<Document> {
     let pieces = text.split("\n---").map(str::trim).filter(|piece| !piece.is_empty());
     pieces
         .flat_map(|piece| {
@@ -301,22 +301,22 @@ const CLUSTER_SCOPED: [&str; 12] = [
 ];
 
 /// Tells whether objects of that kind have no namespace.
-pub fn is_cluster_scoped(kind: &str) -> bool {
+pub(super) fn is_cluster_scoped(kind: &str) -> bool {
     CLUSTER_SCOPED.contains(&kind)
 }
 
 /// Returns `Kind NAMESPACE/NAME`, or `Kind NAME`.
-pub fn id_of(kind: &str, namespace: &str, name: &str) -> String {
+pub(super) fn id_of(kind: &str, namespace: &str, name: &str) -> String {
     if is_cluster_scoped(kind) { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
 }
 
 /// Returns the same for an object that the rehearsal names; Helm does not say a namespace that the manifest leaves out.
-pub fn id_of_ref(object: &ObjectRef, namespace: &str) -> String {
+pub(super) fn id_of_ref(object: &ObjectRef, namespace: &str) -> String {
     id_of(&object.kind, object.namespace.as_deref().unwrap_or(namespace), &object.name)
 }
 
 /// Returns the plural of a kind, as it stands in paths.
-pub fn plural(kind: &str) -> String {
+pub(super) fn plural(kind: &str) -> String {
     let lower = kind.to_lowercase();
     match lower.as_bytes() {
         [.., b's'] => format!("{lower}es"),

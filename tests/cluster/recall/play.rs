@@ -16,10 +16,10 @@ use crate::support::{Bed, Running};
 const MOST_CURES: usize = 6;
 
 /// A fault: its class and the object.
-pub type Fault = (Class, String);
+pub(super) type Fault = (Class, String);
 
 /// Plays a case. A trouble of the case itself is told in its row, like a difference.
-pub fn play(bed: &Bed, case: &Case) -> Row {
+pub(super) fn play(bed: &Bed, case: &Case) -> Row {
     let began = Instant::now();
     let played = catch_unwind(AssertUnwindSafe(|| {
         let mut stage = Stage::set(bed, case);

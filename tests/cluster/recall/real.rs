@@ -16,7 +16,7 @@ use crate::support::Request;
 ///
 /// Not counted: a deletion of what is not there, a creation of a namespace or CRD that is (Helm takes both for done), and what
 /// passes by itself.
-pub fn refused(requests: &[Request], known: &[Document], namespace: &str) -> BTreeSet<String> {
+pub(super) fn refused(requests: &[Request], known: &[Document], namespace: &str) -> BTreeSet<String> {
     let refused = requests.iter().filter(|request| {
         let is_done = match request.verb.as_str() {
             "delete" => request.code == 404,
@@ -49,7 +49,7 @@ fn named(request: &Request, known: &[Document], namespace: &str) -> String {
 }
 
 /// Returns the objects that Helm itself refuses: what is not the release's own, and kinds that the server does not know.
-pub fn refused_by_helm(stderr: &str, namespace: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+pub(super) fn refused_by_helm(stderr: &str, namespace: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut unowned, mut unknown) = (BTreeSet::new(), BTreeSet::new());
     for (at, _) in stderr.match_indices(" exists and cannot be imported into the current release") {
         // `ConfigMap "a" in namespace "b"`
@@ -66,18 +66,18 @@ pub fn refused_by_helm(stderr: &str, namespace: &str) -> (BTreeSet<String>, BTre
 
 /// Objects as they are.
 #[derive(Debug, Clone)]
-pub struct State(BTreeMap<String, Value>);
+pub(super) struct State(BTreeMap<String, Value>);
 
 impl State {
     /// Reads the objects that manifests of the case name.
-    pub fn of(stage: &Stage<'_>) -> Self {
+    pub(super) fn of(stage: &Stage<'_>) -> Self {
         let Some(file) = stage.file_of_all() else { return Self(BTreeMap::new()) };
         // Kinds that the server does not know are told on standard error; the rest is there.
         Self::read(&stage.bed.try_kubectl(&get_words(&file, stage.namespace()), None).stdout)
     }
 
     /// Reads what kubectl prints.
-    pub fn read(printed: &[u8]) -> Self {
+    pub(super) fn read(printed: &[u8]) -> Self {
         let read: Value = serde_json::from_slice(printed).unwrap_or_default();
         let items = match read.get("items").and_then(Value::as_array) {
             Some(items) => items.clone(),
@@ -92,20 +92,20 @@ impl State {
         Self(items.into_iter().filter(is_there).map(named).collect())
     }
 
-    pub fn get(&self, id: &str) -> Option<&Value> {
+    pub(super) fn get(&self, id: &str) -> Option<&Value> {
         self.0.get(id)
     }
 
-    pub fn has(&self, id: &str) -> bool {
+    pub(super) fn has(&self, id: &str) -> bool {
         self.0.contains_key(id)
     }
 
-    pub fn ids(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = &String> {
         self.0.keys()
     }
 
     /// Returns what became of an object; nothing if it is in neither.
-    pub fn operation(&self, later: &Self, id: &str) -> Option<Operation> {
+    pub(super) fn operation(&self, later: &Self, id: &str) -> Option<Operation> {
         let uid = |object: &Value| object.pointer("/metadata/uid").cloned();
         match (self.get(id), later.get(id)) {
             (None, None) => None,
@@ -118,7 +118,7 @@ impl State {
     }
 
     /// Returns the paths of the fields that differ.
-    pub fn changes(&self, later: &Self, id: &str) -> BTreeSet<String> {
+    pub(super) fn changes(&self, later: &Self, id: &str) -> BTreeSet<String> {
         let settled = |object: &Value| content::of(&Object::new(object.clone()).expect("an object"));
         match (self.get(id), later.get(id)) {
             (Some(before), Some(after)) => {
@@ -130,12 +130,12 @@ impl State {
 }
 
 /// Returns kubectl's words that read the objects of a file.
-pub fn get_words<'a>(file: &'a str, namespace: &'a str) -> [&'a str; 8] {
+pub(super) fn get_words<'a>(file: &'a str, namespace: &'a str) -> [&'a str; 8] {
     ["get", "-f", file, "--ignore-not-found", "-o", "json", "-n", namespace]
 }
 
 /// Tells whether an allocator chose the value, so that nobody can know it before.
-pub fn is_allocated(path: &str, manifest: Option<&Document>) -> bool {
+pub(super) fn is_allocated(path: &str, manifest: Option<&Document>) -> bool {
     let is_asked = |field: &str| manifest.is_some_and(|document| document.text.contains(&format!("{field}:")));
     let allocated = ["clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort"];
     allocated.iter().any(|field| {
@@ -146,7 +146,7 @@ pub fn is_allocated(path: &str, manifest: Option<&Document>) -> bool {
 
 /// The cures of a refused upgrade, as a person would do them, so that Helm comes to what is behind: an object of nobody is given
 /// to the release; what is refused stays as it was, or is left out where it was not.
-pub fn cure(stage: &mut Stage<'_>, refused: &BTreeSet<String>, unowned: &BTreeSet<String>) {
+pub(super) fn cure(stage: &mut Stage<'_>, refused: &BTreeSet<String>, unowned: &BTreeSet<String>) {
     for id in unowned {
         let (kind, rest) = id.split_once(' ').expect("an id");
         let (namespace, name) = rest.split_once('/').unwrap_or((stage.namespace(), rest));
@@ -183,7 +183,7 @@ pub fn cure(stage: &mut Stage<'_>, refused: &BTreeSet<String>, unowned: &BTreeSe
 }
 
 /// Returns ids of cluster-scoped objects and of those in the namespace, for messages.
-pub fn shown(ids: &BTreeSet<String>, namespace: &str) -> String {
+pub(super) fn shown(ids: &BTreeSet<String>, namespace: &str) -> String {
     let short = ids.iter().map(|id| {
         let kind = id.split(' ').next().unwrap_or_default();
         if is_cluster_scoped(kind) { id.clone() } else { id.replace(&format!("{namespace}/"), "") }

@@ -12,31 +12,31 @@ use super::play::Fault;
 
 /// A case that was played.
 #[derive(Debug, Clone)]
-pub struct Row {
-    pub name: String,
-    pub arm: Arm,
-    pub class: Option<Class>,
-    pub verb: Verb,
-    pub is_hook: bool,
-    pub ours: String,
-    pub real: String,
-    pub dry_run: String,
-    pub real_faults: Vec<Fault>,
-    pub missed: Vec<Fault>,
-    pub false_alarms: Vec<Fault>,
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) arm: Arm,
+    pub(super) class: Option<Class>,
+    pub(super) verb: Verb,
+    pub(super) is_hook: bool,
+    pub(super) ours: String,
+    pub(super) real: String,
+    pub(super) dry_run: String,
+    pub(super) real_faults: Vec<Fault>,
+    pub(super) missed: Vec<Fault>,
+    pub(super) false_alarms: Vec<Fault>,
     /// How many objects, and how many changed fields, were compared with the real ones.
-    pub objects: usize,
-    pub fields: usize,
+    pub(super) objects: usize,
+    pub(super) fields: usize,
     /// How many objects were compared whole with what they were within the rehearsal.
-    pub contents: usize,
+    pub(super) contents: usize,
     /// Every difference; empty if all is as it was said.
-    pub wrong: Vec<String>,
-    pub took: Duration,
+    pub(super) wrong: Vec<String>,
+    pub(super) took: Duration,
 }
 
 impl Row {
     /// Returns the row of a case of which nothing is known yet.
-    pub fn of(case: &Case) -> Self {
+    pub(super) fn of(case: &Case) -> Self {
         Self {
             name: case.name.clone(),
             arm: case.arm,
@@ -61,7 +61,7 @@ impl Row {
 /// A cell of the table of classes, Helms and verbs in which there can be no case.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Void {
+pub(super) struct Void {
     class: Class,
     verbs: Vec<Verb>,
     /// Absent: every Helm.
@@ -71,7 +71,7 @@ pub struct Void {
 
 impl Void {
     /// Reads them all.
-    pub fn all() -> Vec<Self> {
+    pub(super) fn all() -> Vec<Self> {
         let text = std::fs::read_to_string(corpus().join("void.yaml")).expect("void.yaml");
         serde_saphyr::from_str(&text).expect("void.yaml")
     }
@@ -83,7 +83,7 @@ impl Void {
 }
 
 /// Returns what is wrong with the cells: each has a case or a reason why it has none, and not both.
-pub fn holes(cases: &[Case]) -> Vec<String> {
+pub(super) fn holes(cases: &[Case]) -> Vec<String> {
     let voids = Void::all();
     let mut holes = Vec::new();
     for (class, verb, arm) in cells() {
@@ -111,7 +111,7 @@ fn is_in(case: &Case, class: Class, verb: Verb, arm: Arm) -> bool {
 }
 
 /// Returns the whole report as Markdown. `all` are the cases of the corpus, `rows` those that were played.
-pub fn markdown(all: &[Case], rows: &[Row]) -> String {
+pub(super) fn markdown(all: &[Case], rows: &[Row]) -> String {
     let mut text = String::from("# Rehearsed against real\n\n");
     write_sums(&mut text, all, rows);
     write_cells(&mut text, all);

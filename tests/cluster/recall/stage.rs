@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use super::case::{Arm, Case, Document, Places, documents, is_cluster_scoped};
+use super::case::{Case, Document, Places, documents, is_cluster_scoped};
 use crate::support::bed::random_word;
 use crate::support::helm::HelmOutput;
 use crate::support::user::Rule;
@@ -19,26 +19,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST_PORT: u16 = 30_000;
 const PORTS: u16 = 84;
 
-pub struct Stage<'a> {
-    pub case: &'a Case,
-    pub bed: &'a Bed,
-    pub scene: Scene<'a>,
-    pub user: BedUser<'a>,
-    pub places: Places,
-    pub before: Vec<Document>,
+pub(super) struct Stage<'a> {
+    pub(super) case: &'a Case,
+    pub(super) bed: &'a Bed,
+    pub(super) scene: Scene<'a>,
+    pub(super) user: BedUser<'a>,
+    pub(super) places: Places,
+    pub(super) before: Vec<Document>,
     /// Absent: the release is installed by the command in question.
-    pub from: Option<Vec<Document>>,
+    pub(super) from: Option<Vec<Document>>,
     /// Absent: it is uninstalled. Cures change it.
-    pub to: Option<Vec<Document>>,
-    pub hand: Vec<Document>,
-    pub record_kilobytes: usize,
+    pub(super) to: Option<Vec<Document>>,
+    pub(super) hand: Vec<Document>,
+    pub(super) record_kilobytes: usize,
     /// Flags that cure a chart of ours; empty until it was refused.
-    pub cure_flags: Vec<String>,
+    pub(super) cure_flags: Vec<String>,
 }
 
 impl<'a> Stage<'a> {
     /// Sets the stage: what was there before, the release as it was, what somebody edited by hand.
-    pub fn set(bed: &'a Bed, case: &'a Case) -> Self {
+    pub(super) fn set(bed: &'a Bed, case: &'a Case) -> Self {
         static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
         let helm = Helm::all().into_iter().find(|helm| helm.version == case.arm.version());
         let helm = helm.unwrap_or_else(|| panic!("the bed has no Helm {}", case.arm.version()));
@@ -70,7 +70,7 @@ impl<'a> Stage<'a> {
         stage
     }
 
-    pub fn namespace(&self) -> &str {
+    pub(super) fn namespace(&self) -> &str {
         &self.places.namespace
     }
 
@@ -79,7 +79,7 @@ impl<'a> Stage<'a> {
         let Some(charts) = self.case.setting.charts.clone() else { return };
         let render = |chart: Option<&String>| {
             let chart = crate::support::program::chart(chart?);
-            let mut words = vec!["template", "shop", &chart, "-n", self.namespace()];
+            let mut words = vec!["template", "shop", &chart, "-n", self.namespace(), "--kube-version=1.36.0"];
             words.extend(self.case.setting.flags.iter().map(String::as_str));
             Some(documents(&self.scene.helm.run(&self.bed.kubeconfig, &words).must(), self.namespace()))
         };
@@ -103,7 +103,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Runs kubectl as the administrator, in the namespace.
-    pub fn kubectl(&self, words: &[&str], input: Option<&str>) -> Result<String, String> {
+    pub(super) fn kubectl(&self, words: &[&str], input: Option<&str>) -> Result<String, String> {
         let words: Vec<&str> = words.iter().copied().chain(["-n", self.namespace()]).collect();
         let output = self.bed.try_kubectl(&words, input);
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -206,7 +206,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Returns the words of the command in question, without the program; with the chart as it is after the cures so far.
-    pub fn helm_words(&self) -> Vec<String> {
+    pub(super) fn helm_words(&self) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         if let Some(to) = &self.to {
             let chart = match self.case.setting.charts.as_ref().and_then(|charts| charts.to.as_ref()) {
@@ -227,7 +227,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Runs plain Helm as the user.
-    pub fn helm(&self, further: &[&str]) -> HelmOutput {
+    pub(super) fn helm(&self, further: &[&str]) -> HelmOutput {
         let mut words = self.helm_words();
         words.extend(["-n".to_owned(), self.namespace().to_owned()]);
         words.extend(further.iter().map(|word| (*word).to_owned()));
@@ -235,7 +235,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Returns the words of its rehearsal.
-    pub fn rehearse_words(&self) -> Vec<String> {
+    pub(super) fn rehearse_words(&self) -> Vec<String> {
         let helm = self.helm_words();
         let json = ["-n", self.namespace(), "-o", "json"].map(str::to_owned);
         let mut words = vec!["rehearse".to_owned()];
@@ -252,13 +252,13 @@ impl<'a> Stage<'a> {
     }
 
     /// Returns what asks Helm's own dry run.
-    pub fn dry_run_flag(&self) -> &'static str {
+    pub(super) fn dry_run_flag(&self) -> &'static str {
         if self.to.is_some() { "--dry-run=server" } else { "--dry-run" }
     }
 
     /// Returns a script that runs Helm and then reads every object, and the file to which it writes them. In a rehearsal it sees
     /// what would have been.
-    pub fn script(&self) -> Option<(PathBuf, PathBuf)> {
+    pub(super) fn script(&self) -> Option<(PathBuf, PathBuf)> {
         let objects = self.file_of_all()?;
         let (out, kubectl) = (self.scene.folder().join("rehearsed.json"), self.bed.kubectl.display());
         let helm = self.helm_words().iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
@@ -269,7 +269,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Removes what does not go with the namespace.
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         let all = [Some(&self.before), self.from.as_ref(), self.to.as_ref(), Some(&self.hand)];
         let mut left: Vec<Document> = all
             .into_iter()
@@ -288,7 +288,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Writes every object that a manifest of the case names to a file; nothing if there is none.
-    pub fn file_of_all(&self) -> Option<String> {
+    pub(super) fn file_of_all(&self) -> Option<String> {
         let mut named: BTreeMap<&str, &Document> = BTreeMap::new();
         for documents in [Some(&self.before), self.from.as_ref(), self.to.as_ref(), Some(&self.hand)] {
             named.extend(documents.into_iter().flatten().map(|document| (document.id.as_str(), document)));
@@ -309,11 +309,11 @@ impl<'a> Stage<'a> {
 }
 
 /// Returns the kind of a document.
-pub fn kind_of(document: &Document) -> &str {
+pub(super) fn kind_of(document: &Document) -> &str {
     document.value["kind"].as_str().unwrap_or_default()
 }
 
 /// Returns documents as one file.
-pub fn text_of(documents: &[Document]) -> String {
+pub(super) fn text_of(documents: &[Document]) -> String {
     documents.iter().map(|document| document.text.as_str()).collect::<Vec<_>>().join("\n---\n")
 }
