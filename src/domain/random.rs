@@ -239,7 +239,8 @@ fn differences(one: &Rendered, other: &Rendered) -> Vec<String> {
 
 /// Returns what two names share up to a separator, and `*`: letters that are equal by chance are not taken for fixed ones.
 fn pattern(one: &str, other: &str) -> String {
-    let shared = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
+    let shared = same.map(|(letter, _)| letter.len_utf8()).sum::<usize>();
     let shared = one.get(..shared).unwrap_or_default();
     let fixed = shared.rfind(['-', '.']).and_then(|at| shared.get(..=at)).unwrap_or_default();
     format!("{fixed}{ANY}")

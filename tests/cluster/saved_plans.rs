@@ -288,7 +288,9 @@ fn a_chart_that_renders_otherwise_in_the_end_stops_and_names_object_and_field() 
         let ran = Running::start(command).end().expect(40);
         ran.says(&format!("ConfigMap {}/looked-up", scene.namespace.name)).says("data.knob").says("plan again");
         assert_eq!(scene.newest(), (1, "deployed".to_owned()), "Helm {}", scene.helm.version);
-        assert_eq!(before.differences(&scene.contents(), &["ConfigMap knob"]), Vec::<String>::new());
+        let mut differences = before.differences(&scene.contents(), &[]);
+        differences.retain(|difference| !difference.contains("ConfigMap knob"));
+        assert_eq!(differences, Vec::<String>::new());
         scene.assert_tidy();
     }
 }
