@@ -16,11 +16,16 @@ use crate::domain::rehearsed::{Class, Finding};
 impl Rehearsal {
     /// Returns whether a write that the server accepts would be accepted in the run, after all that comes before it.
     pub(super) fn rule(&mut self, write: &Write, key: &Key, named: &ObjectRef, base: &Base, after: &Value) -> Ruling {
-        let asked = if base.real().is_some() { after } else { &write.body };
-        let ports = self.rule_on_ports(key, named, asked, base.now());
-        if is_service(key) && ports == Ruling::Fits {
-            self.asked_services.insert(key.clone(), asked.clone());
-        }
+        let ports = if is_service(key) {
+            let asked = base.real().map_or_else(|| write.body.clone(), |_| asked_for(&write.body, base.now(), after));
+            let ports = self.rule_on_ports(key, named, &asked, base.now());
+            if ports == Ruling::Fits {
+                self.asked_services.insert(key.clone(), asked);
+            }
+            ports
+        } else {
+            Ruling::Fits
+        };
         match (ports, self.rule_on_quota(key, named, base.now(), Some(after))) {
             (Ruling::Findings(mut found), Ruling::Findings(more)) => {
                 found.extend(more);
@@ -104,6 +109,35 @@ impl Rehearsal {
         let Some(ledger) = self.ledgers.get_mut(&key.namespace) else { return Ruling::Fits };
         ledger.enter(&Change { object: named, plural: &key.plural, before, after })
     }
+}
+
+/// Returns the answer to a changed Service without the ports and addresses that nobody asked for: what a dry run gives is made up.
+fn asked_for(body: &Value, before: Option<&Value>, after: &Value) -> Value {
+    let mut asked = after.clone();
+    // A list of operations on paths names fields in another way: nothing is taken out.
+    let Some(spec) = asked.get_mut("spec").and_then(Value::as_object_mut).filter(|_| body.is_object()) else {
+        return asked;
+    };
+    let sources: Vec<&Value> = [Some(body), before].into_iter().flatten().filter_map(|of| of.get("spec")).collect();
+    for field in ["clusterIP", "clusterIPs", "healthCheckNodePort"] {
+        if sources.iter().all(|source| source.get(field) != spec.get(field)) {
+            spec.shift_remove(field);
+        }
+    }
+    let node_port = |port: &Value| port.get("nodePort").and_then(Value::as_u64);
+    let named: Vec<u64> = sources
+        .iter()
+        .filter_map(|source| source.get("ports")?.as_array())
+        .flat_map(|ports| ports.iter().filter_map(node_port))
+        .collect();
+    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        if node_port(port).is_some_and(|number| !named.contains(&number))
+            && let Some(fields) = port.as_object_mut()
+        {
+            fields.shift_remove("nodePort");
+        }
+    }
+    asked
 }
 
 fn is_service(key: &Key) -> bool {

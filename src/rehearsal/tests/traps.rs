@@ -487,3 +487,30 @@ fn what_the_server_refuses_may_be_of_another_owner_too() {
         assert_eq!(found, classes, "own: {is_own}");
     }
 }
+
+#[test]
+fn t7_what_a_dry_run_gives_a_changed_service_is_not_asked_for() {
+    const SERVICE: &str = "/api/v1/namespaces/prod/services/web";
+    let service = |kind: &str, port: Value| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "prod"},
+            "spec": {"type": kind, "ports": [port]}})
+    };
+    let plain = json!({"port": 80});
+    for (asked, is_refused) in [(plain.clone(), false), (json!({"port": 80, "nodePort": 40_000}), true)] {
+        let mut inner = server(&[(SERVICE, stored(service("ClusterIP", plain.clone())))]);
+        let mut scene = Scene::new(move |request: &Request| {
+            let (code, mut answer) = inner(request);
+            // Whoever asks for no port gets one that is made up, out of every range.
+            if request.method() == Method::PATCH && answer.pointer("/spec/ports/0/nodePort").is_none() {
+                answer["spec"]["ports"][0]["nodePort"] = json!(32_769);
+                answer["spec"]["clusterIP"] = json!("10.96.0.0");
+            }
+            (code, answer)
+        });
+        scene.get(SERVICE);
+        scene.apply(SERVICE, &service("NodePort", asked.clone()));
+        let found = scene.close();
+        let classes: Vec<Class> = found.findings.iter().map(|finding| finding.class).collect();
+        assert_eq!(classes, vec![Class::Allocator; usize::from(is_refused)], "{asked}");
+    }
+}

@@ -215,6 +215,7 @@ impl Case {
         }
         let is_told = !case.expect.is_empty() || !case.unpredictable.is_empty();
         let is_legal = case.not_applicable.is_none();
+        assert!(case.unpredictable.iter().all(|one| !one.because.is_empty()), "{}: unpredictable, and why?", case.name);
         assert!(
             !is_legal || case.class.is_some() == is_told,
             "{}: a class and what is expected go together",
@@ -260,6 +261,7 @@ impl Places {
 pub(super) struct Document {
     /// As [`id_of`] names it.
     pub(super) id: String,
+    /// With its namespace.
     pub(super) value: Value,
     pub(super) text: String,
 }
@@ -271,7 +273,11 @@ pub(super) fn documents(text: &str, namespace: &str) -> Vec<Document> {
         .flat_map(|piece| {
             let objects = manifest::parse(piece).unwrap_or_else(|error| panic!("{error}: {piece}"));
             objects.into_iter().map(|object| {
-                let value = object.into_value();
+                let mut value = object.into_value();
+                let is_cluster_scoped = value["kind"].as_str().is_some_and(is_cluster_scoped);
+                if !is_cluster_scoped && value.pointer("/metadata/namespace").is_none() {
+                    value["metadata"]["namespace"] = namespace.into();
+                }
                 Document { id: id_of_value(&value, namespace), value, text: piece.trim_start_matches("---").to_owned() }
             })
         })

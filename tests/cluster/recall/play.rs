@@ -192,6 +192,8 @@ fn run_for_real(stage: &mut Stage<'_>, before: State, known: &[Document]) -> Hap
         cure(stage, &left, &BTreeSet::new());
         suspects.extend(left);
     }
+    // What an uninstall leaves behind nobody can cure; the rest of it has gone.
+    happened.is_cured |= stage.to.is_none();
     happened.after = State::of(stage);
     happened
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use helm_csghub::domain::content;
 use helm_csghub::domain::object::Object;
-use helm_csghub::domain::rehearsed::Operation;
+use helm_csghub::domain::rehearsed::{Class, Operation};
 use serde_json::Value;
 
 use super::case::{Document, id_of, is_cluster_scoped, plural};
@@ -73,7 +73,7 @@ impl State {
     pub(super) fn of(stage: &Stage<'_>) -> Self {
         let Some(file) = stage.file_of_all() else { return Self(BTreeMap::new()) };
         // Kinds that the server does not know are told on standard error; the rest is there.
-        Self::read(&stage.bed.try_kubectl(&get_words(&file, stage.namespace()), None).stdout)
+        Self::read(&stage.bed.try_kubectl(&get_words(&file), None).stdout)
     }
 
     /// Reads what kubectl prints.
@@ -130,8 +130,8 @@ impl State {
 }
 
 /// Returns kubectl's words that read the objects of a file.
-pub(super) fn get_words<'a>(file: &'a str, namespace: &'a str) -> [&'a str; 8] {
-    ["get", "-f", file, "--ignore-not-found", "-o", "json", "-n", namespace]
+pub(super) fn get_words(file: &str) -> [&str; 6] {
+    ["get", "-f", file, "--ignore-not-found", "-o", "json"]
 }
 
 /// Tells whether an allocator chose the value, so that nobody can know it before.
@@ -145,7 +145,7 @@ pub(super) fn is_allocated(path: &str, manifest: Option<&Document>) -> bool {
 }
 
 /// The cures of a refused upgrade, as a person would do them, so that Helm comes to what is behind: an object of nobody is given
-/// to the release; what is refused stays as it was, or is left out where it was not.
+/// to the release; what is refused stays as it was (a hand edit is given up), or is left out where it was not.
 pub(super) fn cure(stage: &mut Stage<'_>, refused: &BTreeSet<String>, unowned: &BTreeSet<String>) {
     for id in unowned {
         let (kind, rest) = id.split_once(' ').expect("an id");
@@ -169,6 +169,10 @@ pub(super) fn cure(stage: &mut Stage<'_>, refused: &BTreeSet<String>, unowned: &
         stage.cure_flags.clone_from(&charts.cure_flags);
         return;
     }
+    let conflicts = stage.case.expect.iter().filter(|expected| expected.class == Class::ApplyConflict);
+    let conflicts: Vec<String> = conflicts.map(|expected| stage.places.fill(&expected.object)).collect();
+    let edited = from.iter().filter(|document| refused.contains(&document.id) && conflicts.contains(&document.id));
+    stage.apply(&edited.cloned().collect::<Vec<_>>(), "helm");
     let Some(to) = &mut stage.to else { return };
     for id in refused {
         let place = to.iter().position(|document| document.id == *id);

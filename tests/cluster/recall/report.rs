@@ -14,6 +14,7 @@ use super::play::Fault;
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) name: String,
+    pub(super) about: String,
     pub(super) arm: Arm,
     pub(super) class: Option<Class>,
     pub(super) verb: Verb,
@@ -39,6 +40,7 @@ impl Row {
     pub(super) fn of(case: &Case) -> Self {
         Self {
             name: case.name.clone(),
+            about: case.about.clone(),
             arm: case.arm,
             class: case.class,
             verb: case.verb,
@@ -195,8 +197,9 @@ fn write_rows(text: &mut String, rows: &[Row]) {
         let hook = if row.is_hook { " (hook)" } else { "" };
         let _ = writeln!(
             text,
-            "| {} | {} | {}{hook} | {} | {} | {} | {verdict} |",
+            "| {}: {} | {} | {}{hook} | {} | {} | {} | {verdict} |",
             row.name,
+            row.about.replace('|', "/"),
             row.arm.title(),
             row.verb.title(),
             row.ours.replace('|', "/"),

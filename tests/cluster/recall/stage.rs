@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::case::{Case, Document, Places, documents, is_cluster_scoped};
 use crate::support::bed::random_word;
 use crate::support::helm::HelmOutput;
@@ -102,15 +104,17 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Runs kubectl as the administrator, in the namespace.
-    pub(super) fn kubectl(&self, words: &[&str], input: Option<&str>) -> Result<String, String> {
-        let words: Vec<&str> = words.iter().copied().chain(["-n", self.namespace()]).collect();
+    /// Runs kubectl as the administrator; in the namespace, unless what it is given says where.
+    fn kubectl(&self, words: &[&str], input: Option<&str>) -> Result<String, String> {
+        let namespace = if input.is_some() { &[][..] } else { &["-n", self.namespace()][..] };
+        let words: Vec<&str> = words.iter().chain(namespace).copied().collect();
         let output = self.bed.try_kubectl(&words, input);
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         if output.status.success() { Ok(out.into_owned()) } else { Err(format!("kubectl {}: {err}", words.join(" "))) }
     }
 
-    fn apply(&self, documents: &[Document], manager: &str) {
+    /// Applies objects as that field manager, who then has all that they set.
+    pub(super) fn apply(&self, documents: &[Document], manager: &str) {
         if documents.is_empty() {
             return;
         }
@@ -152,9 +156,10 @@ impl<'a> Stage<'a> {
 
     /// A policy counts some time after it was made. Every one of the corpus refuses this ConfigMap.
     fn wait_for_guard(&self) {
-        let probe = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "policy-probe", "labels": {"guarded": "yes"}}}"#;
+        let probe = json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "policy-probe", "namespace": self.namespace(), "labels": {"guarded": "yes"}}});
         let deadline = Instant::now() + PATIENCE;
-        while self.kubectl(&["create", "--dry-run=server", "-f", "-"], Some(probe)).is_ok() {
+        while self.kubectl(&["create", "--dry-run=server", "-f", "-"], Some(&probe.to_string())).is_ok() {
             assert!(Instant::now() < deadline, "the policy refuses nothing");
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -263,7 +268,7 @@ impl<'a> Stage<'a> {
         let (out, kubectl) = (self.scene.folder().join("rehearsed.json"), self.bed.kubectl.display());
         let helm = self.helm_words().iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
         let helm = format!("'{}' {helm} -n {}", self.scene.helm.binary.display(), self.namespace());
-        let get = super::real::get_words(&objects, self.namespace()).join(" ");
+        let get = super::real::get_words(&objects).join(" ");
         let text = format!("{helm} || exit 1\n'{kubectl}' {get} > '{}'\n", out.display());
         Some((self.write("script.sh", &text), out))
     }
@@ -313,7 +318,7 @@ pub(super) fn kind_of(document: &Document) -> &str {
     document.value["kind"].as_str().unwrap_or_default()
 }
 
-/// Returns documents as one file.
+/// Returns documents as one file that kubectl takes.
 pub(super) fn text_of(documents: &[Document]) -> String {
-    documents.iter().map(|document| document.text.as_str()).collect::<Vec<_>>().join("\n---\n")
+    documents.iter().map(|document| document.value.to_string()).collect::<Vec<_>>().join("\n")
 }
