@@ -164,10 +164,15 @@ fn a_new_release_in_a_new_namespace_does_what_was_foretold() {
                 bed.kubectl(&["delete", "namespace", &namespace, "--wait=false"]);
             }
         }
-        // Without the flag the namespace is not made, and Helm says so both times.
+        // Without the flag the namespace is not made.
         let missing = format!("missing-{}", random_word());
-        let refused = helm(&scene, &missing, &["install", "fresh", &one, "--skip-crds"]);
-        assert_ne!(refused["end"]["exit_code"], 0, "{refused}");
+        let program = scene.helm.binary.display().to_string();
+        let words = ["rehearse", "-o", "json", "--", &program, "install", "fresh", &one, "--skip-crds", "-n", &missing];
+        let rehearsed = scene.run(&words).expect(20).json();
+        assert_eq!(classes(&rehearsed), BTreeSet::from(["missing-namespace"]), "{rehearsed}");
+        assert!(bed.get("default", "namespace", &missing).is_none());
+        let real = scene.helm.run(&bed.kubeconfig, &words[5..]);
+        assert!(real.stderr.contains("not found"), "{}", real.stderr);
     }
 }
 
