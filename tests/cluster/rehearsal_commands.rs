@@ -317,8 +317,9 @@ fn helmfile_sync_is_rehearsed_with_every_helm() {
         let namespace = scene.namespace.name.as_str();
         let release = |name: &str| json!({"name": name, "namespace": namespace, "chart": chart("hubble-2.0.0")});
         let file = scene.folder().join("helmfile.yaml");
-        let state = json!({"helmDefaults": {"skipCRDs": true}, "releases": [release("shop"), release("second")]});
-        fs::write(&file, state.to_string()).expect("written");
+        // helmfile looks for top-level keys line by line.
+        let releases = json!([release("shop"), release("second")]);
+        fs::write(&file, format!("releases: {releases}\n")).expect("written");
         let file = file.display().to_string();
         let helm = scene.helm.binary.display().to_string();
         let words = ["--helm-binary", &helm, "-f", &file, "sync", "--skip-crds"].map(str::to_owned);
