@@ -254,8 +254,9 @@ fn helmfile_words(dice: &mut Dice, scene: &Scene<'_>, number: usize) -> Vec<Stri
         json!({"name": name, "namespace": scene.namespace.name, "chart": chart("hubble-2.0.0"), "set": set})
     };
     let releases = [release("shop", &values(dice)), release("second", &[])];
-    let state = json!({"helmDefaults": {"timeout": 600, "wait": dice.one_in(2)}, "releases": releases});
-    fs::write(&file, state.to_string()).expect("written");
+    let defaults = json!({"timeout": 600, "wait": dice.one_in(2)});
+    // helmfile looks for top-level keys line by line.
+    fs::write(&file, format!("helmDefaults: {defaults}\nreleases: {}\n", json!(releases))).expect("written");
     let verb = dice.pick(&["sync", "sync", "destroy"]);
     let helm = scene.helm.binary.display().to_string();
     let words = [program.display().to_string(), "--helm-binary".into(), helm, "-f".into(), file.display().to_string()];
