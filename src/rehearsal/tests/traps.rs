@@ -558,3 +558,24 @@ fn t7_what_a_dry_run_gives_a_changed_service_is_not_asked_for() {
         assert_eq!(classes, vec![Class::Allocator; usize::from(is_refused)], "{asked}");
     }
 }
+
+#[test]
+fn only_a_quota_that_is_exceeded_can_be_given_back() {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "prod"}, "spec": {}});
+    for (message, is_refused) in [
+        ("pods \"a\" is forbidden: maximum cpu usage per Container is 1, but limit is 2", true),
+        ("pods \"a\" is forbidden: failed quota: limit: must specify limits.memory for: main", true),
+        ("pods \"a\" is forbidden: exceeded quota: limit, requested: pods=1, used: pods=1, limited: pods=1", false),
+    ] {
+        let mut inner = server(&[]);
+        let mut scene = Scene::new(move |request: &Request| match request.method().as_str() {
+            "POST" => status(403, "Forbidden", message),
+            _ => inner(request),
+        });
+        // The ledger knows of no quota: as if all of it had been given back.
+        scene.create("/api/v1/namespaces/prod/pods", &pod);
+        let found = scene.close();
+        assert_eq!(found.objects[0].verdict == Verdict::Refused, is_refused, "{message}");
+        assert_eq!(found.findings.len(), usize::from(is_refused), "{message}");
+    }
+}
