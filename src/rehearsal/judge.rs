@@ -339,8 +339,8 @@ fn is_policy(finding: &Finding) -> bool {
 
 /// Tells whether a conflict is about the marks of a release alone: whoever gives the object to the release sets just these.
 fn is_about_marks(finding: &Finding) -> bool {
-    let is_mark =
-        |path: &str| path.contains("\"meta.helm.sh/release-") || path.contains("\"app.kubernetes.io/managed-by\"");
+    let marks = ["meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "app.kubernetes.io/managed-by"];
+    let is_mark = |path: &str| path.starts_with("metadata.") && marks.iter().any(|mark| path.contains(mark));
     finding.class == Class::ApplyConflict
         && !finding.fields.is_empty()
         && finding.fields.iter().all(|field| is_mark(&field.path))
