@@ -7,6 +7,7 @@ use super::Rehearsal;
 use super::allocator::{self, Ports};
 use super::overlay::Key;
 use super::quota::{Change, Ledger};
+use super::refusal;
 use super::ruling::Ruling;
 use super::write::{Base, Write};
 use crate::domain::facts::Answer;
@@ -49,10 +50,10 @@ impl Rehearsal {
         desired: &Value,
         findings: &[Finding],
     ) -> Option<String> {
-        let is_all = |class: Class| findings.iter().all(|finding| finding.class == class);
-        let ruling = if is_service(key) && is_all(Class::Allocator) {
+        let is_of_ports = findings.iter().all(|finding| finding.class == Class::Allocator);
+        let ruling = if is_service(key) && is_of_ports {
             self.rule_on_ports(key, named, desired, base.now())
-        } else if is_all(Class::Quota) && self.ledgers.contains_key(&key.namespace) {
+        } else if findings.iter().all(refusal::is_exceeded) && self.ledgers.contains_key(&key.namespace) {
             self.rule_on_quota(key, named, base.now(), Some(desired))
         } else {
             return None;

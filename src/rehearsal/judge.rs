@@ -74,7 +74,10 @@ impl Rehearsal {
             }
             Refusal::Findings(mut findings) => {
                 // Helm asks whose it is before it writes: that is in the way as well.
-                findings.extend(self.foreign(&write, &object, &base, &desired));
+                if let Some(foreign) = self.foreign(&write, &object, &base, &desired) {
+                    findings.retain(|finding| !is_about_marks(finding));
+                    findings.push(foreign);
+                }
                 self.refuse(&write, findings, answer)
             }
         }
@@ -346,6 +349,15 @@ fn is_for_the_command(write: &Write, status: StatusCode, body: &Value) -> bool {
 
 fn is_policy(finding: &Finding) -> bool {
     matches!(finding.class, Class::Admission | Class::Quota)
+}
+
+/// Tells whether a conflict is about the marks of a release alone: whoever gives the object to the release sets just these.
+fn is_about_marks(finding: &Finding) -> bool {
+    let marks = ["meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "app.kubernetes.io/managed-by"];
+    let is_mark = |path: &str| path.starts_with("metadata.") && marks.iter().any(|mark| path.contains(mark));
+    finding.class == Class::ApplyConflict
+        && !finding.fields.is_empty()
+        && finding.fields.iter().all(|field| is_mark(&field.path))
 }
 
 /// Tells whether an object is Helm's own record of a release.

@@ -9,7 +9,7 @@ mod invalid;
 
 use serde_json::Value;
 
-pub(super) use admission::{exceeded, remedy_for_quota};
+pub(super) use admission::{exceeded, is_exceeded, remedy_for_quota};
 
 use super::write::Act;
 use crate::domain::helm_error::{between, one_line, quoted};

@@ -123,6 +123,11 @@ pub(in crate::rehearsal) fn exceeded(quota: &str, requested: &str, used: &str, h
     format!("quota `{quota}` is exceeded: {told}")
 }
 
+/// Tells whether a finding says that a quota is exceeded: not that a range is, nor that requests are missing.
+pub(in crate::rehearsal) fn is_exceeded(finding: &Finding) -> bool {
+    finding.class == Class::Quota && finding.cause.starts_with("quota `") && finding.cause.contains("` is exceeded: ")
+}
+
 /// Returns what helps against a quota that is exceeded.
 pub(in crate::rehearsal) fn remedy_for_quota(quota: &str, namespace: Option<&str>) -> String {
     let namespace = namespace.map_or_else(String::new, |namespace| format!(" -n {namespace}"));

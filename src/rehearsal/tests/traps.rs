@@ -472,19 +472,28 @@ fn a_command_of_which_nothing_is_known_acts_for_the_releases_whose_records_it_wr
 
 #[test]
 fn what_the_server_refuses_may_be_of_another_owner_too() {
-    let conflict = "Apply failed with 1 conflict: conflict with \"kubectl\": .data.a";
-    for (is_own, classes) in [(true, vec![Class::ApplyConflict]), (false, vec![Class::Ownership, Class::ApplyConflict])]
-    {
+    let conflict = |field: &str| {
+        json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409,
+            "message": format!("Apply failed with 1 conflict: conflict with \"kubectl\": {field}"),
+            "details": {"causes": [{"reason": "FieldManagerConflict", "message": "conflict with \"kubectl\"", "field": field}]}})
+    };
+    let mark = ".metadata.annotations.meta.helm.sh/release-name";
+    for (is_own, field, classes) in [
+        (true, ".data.a", vec![Class::ApplyConflict]),
+        (false, ".data.a", vec![Class::Ownership, Class::ApplyConflict]),
+        // Whoever gives the object to the release sets that field.
+        (false, mark, vec![Class::Ownership]),
+    ] {
         let live = if is_own { stored(config("a", "1")) } else { config("a", "1") };
         let mut inner = server(&[(CONFIG, live)]);
         let mut scene = Scene::new(move |request: &Request| match request.method().as_str() {
-            "PATCH" => status(409, "Conflict", conflict),
+            "PATCH" => (409, conflict(field)),
             _ => inner(request),
         });
         scene.get(CONFIG);
         scene.apply(CONFIG, &config("a", "2"));
         let found: Vec<Class> = scene.close().findings.iter().map(|finding| finding.class).collect();
-        assert_eq!(found, classes, "own: {is_own}");
+        assert_eq!(found, classes, "own: {is_own}, {field}");
     }
 }
 
@@ -512,5 +521,26 @@ fn t7_what_a_dry_run_gives_a_changed_service_is_not_asked_for() {
         let found = scene.close();
         let classes: Vec<Class> = found.findings.iter().map(|finding| finding.class).collect();
         assert_eq!(classes, vec![Class::Allocator; usize::from(is_refused)], "{asked}");
+    }
+}
+
+#[test]
+fn only_a_quota_that_is_exceeded_can_be_given_back() {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "prod"}, "spec": {}});
+    for (message, is_refused) in [
+        ("pods \"a\" is forbidden: maximum cpu usage per Container is 1, but limit is 2", true),
+        ("pods \"a\" is forbidden: failed quota: limit: must specify limits.memory for: main", true),
+        ("pods \"a\" is forbidden: exceeded quota: limit, requested: pods=1, used: pods=1, limited: pods=1", false),
+    ] {
+        let mut inner = server(&[]);
+        let mut scene = Scene::new(move |request: &Request| match request.method().as_str() {
+            "POST" => status(403, "Forbidden", message),
+            _ => inner(request),
+        });
+        // The ledger knows of no quota: as if all of it had been given back.
+        scene.create("/api/v1/namespaces/prod/pods", &pod);
+        let found = scene.close();
+        assert_eq!(found.objects[0].verdict == Verdict::Refused, is_refused, "{message}");
+        assert_eq!(found.findings.len(), usize::from(is_refused), "{message}");
     }
 }

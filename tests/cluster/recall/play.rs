@@ -10,7 +10,7 @@ use super::case::{Case, Document, id_of_ref};
 use super::real::{self, State, cure, is_allocated, shown};
 use super::report::Row;
 use super::stage::Stage;
-use crate::support::{Bed, Running};
+use crate::support::{Bed, Request, Running};
 
 /// Cures after which a case is given up: more than any case has faults one behind the other.
 const MOST_CURES: usize = 6;
@@ -87,13 +87,19 @@ fn compare(stage: &mut Stage<'_>) -> Row {
     row
 }
 
+/// Returns what the user has really written so far. What was answered with an error has written nothing, and of what the user may
+/// not do the log has no body.
+fn written(stage: &Stage<'_>) -> Vec<Request> {
+    stage.user.audit().writes().into_iter().filter(|write| write.code < 400).cloned().collect()
+}
+
 /// Returns the objects as they are within a rehearsal after Helm has run in it.
 fn rehearsed_contents(stage: &Stage<'_>) -> Option<State> {
     let (script, out) = stage.script()?;
     let script = script.to_str().expect("UTF-8");
     let ran = Running::start(stage.scene.command(&["rehearse", "-n", stage.namespace(), "--", "sh", script])).end();
     let printed = std::fs::read(out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.stdout, ran.stderr));
-    assert!(stage.user.audit().writes().is_empty(), "the rehearsal wrote");
+    assert!(written(stage).is_empty(), "the rehearsal wrote");
     Some(State::read(&printed))
 }
 
@@ -123,8 +129,7 @@ fn first_line(stderr: &str, namespace: &str) -> String {
 
 fn rehearse(stage: &Stage<'_>, namespace: &str) -> Result<Said, String> {
     let ran = Running::start(stage.scene.command(&stage.rehearse_words())).end();
-    let writes: Vec<String> =
-        stage.user.audit().writes().iter().map(|write| format!("{} {}", write.verb, write.uri)).collect();
+    let writes: Vec<String> = written(stage).iter().map(|write| format!("{} {}", write.verb, write.uri)).collect();
     if !writes.is_empty() {
         return Err(format!("the rehearsal WROTE: {writes:?}"));
     }
@@ -160,6 +165,7 @@ fn run_for_real(stage: &mut Stage<'_>, before: State, known: &[Document]) -> Hap
     let mut seen = stage.user.audit().requests.len();
     // What Helm refuses without a name: the case says which object it is, and the cure of that one must end it.
     let mut suspects: BTreeSet<String> = BTreeSet::new();
+    let mut is_left_out = false;
     for _ in 0..=MOST_CURES {
         let ran = stage.helm(&[]);
         if happened.first.is_empty() && ran.code != 0 {
@@ -180,16 +186,22 @@ fn run_for_real(stage: &mut Stage<'_>, before: State, known: &[Document]) -> Hap
         }
         let others: BTreeSet<String> = by_server.union(&unknown).cloned().collect();
         if happened.count() > count {
-            cure(stage, &others, &unowned);
+            cure(stage, &others, &unowned, false);
             continue;
         }
         let refused = happened.refused();
         let expected = stage.case.expect.iter().map(|expected| stage.places.fill(&expected.object));
         let left: BTreeSet<String> = expected.filter(|id| !refused.contains(id) && !suspects.contains(id)).collect();
+        if !others.is_empty() && !is_left_out {
+            // Not even as it was.
+            cure(stage, &others, &BTreeSet::new(), true);
+            is_left_out = true;
+            continue;
+        }
         if left.is_empty() || !others.is_empty() {
             break;
         }
-        cure(stage, &left, &BTreeSet::new());
+        cure(stage, &left, &BTreeSet::new(), false);
         suspects.extend(left);
     }
     // What an uninstall leaves behind nobody can cure; the rest of it has gone.
@@ -231,7 +243,7 @@ fn judge(row: &mut Row, stage: &Stage<'_>, said: &Said, happened: &Happened, kno
         case.expect.iter().map(|expected| (expected.class, stage.places.fill(&expected.object))).collect();
     let unpredictable: BTreeSet<String> = case.unpredictable.iter().map(|one| stage.places.fill(&one.object)).collect();
     let groups: BTreeSet<String> = case.setting.interchangeable.iter().map(|id| stage.places.fill(id)).collect();
-    let real = real_faults(&expected, &unpredictable, happened, said);
+    let real = real_faults(&expected, &unpredictable, &groups, happened, said);
     let counted = |faults: &BTreeSet<Fault>| alike(faults, &groups, &unpredictable);
     let (ours, real, expected) = (counted(&said.faults), counted(&real), counted(&expected));
     let told = |faults: Vec<&Fault>| {
@@ -261,9 +273,11 @@ fn judge(row: &mut Row, stage: &Stage<'_>, said: &Said, happened: &Happened, kno
     if (end != 0) != happened.has_failed_unexpectedly(case) && said.faults.is_empty() {
         row.wrong.push(format!("the rehearsed Helm ended with {end}, the real one: {}", happened.first));
     }
-    if happened.is_cured {
+    if end != 0 && !said.faults.is_empty() {
+        // The rehearsed Helm stopped before it wrote anything: of the rest nothing was said.
+    } else if happened.is_cured {
         compare_operations(row, stage, said, happened, known);
-    } else if !said.faults.iter().any(|(class, _)| *class == Class::MissingKind) {
+    } else {
         row.wrong.push(format!("the real Helm did not come to its end: {}", happened.first));
     }
     let namespace = stage.namespace();
@@ -280,6 +294,7 @@ fn judge(row: &mut Row, stage: &Stage<'_>, said: &Said, happened: &Happened, kno
 fn real_faults(
     expected: &BTreeSet<Fault>,
     unpredictable: &BTreeSet<String>,
+    group: &BTreeSet<String>,
     happened: &Happened,
     said: &Said,
 ) -> BTreeSet<Fault> {
@@ -290,9 +305,11 @@ fn real_faults(
         .collect();
     for id in happened.refused().difference(unpredictable) {
         if !faults.iter().any(|(_, known)| known == id) {
+            // Of interchangeable ones another may have been refused than the case names.
+            let alike = expected.iter().find(|(_, known)| group.contains(known) && group.contains(id));
             // Which class a refusal is that no case expects only a person can say: ours is taken, the case fails anyway.
             let ours = said.faults.iter().find(|(class, known)| known == id && is_refusal(*class));
-            faults.insert((ours.map_or(Class::Validation, |(class, _)| *class), id.clone()));
+            faults.insert((alike.or(ours).map_or(Class::Validation, |(class, _)| *class), id.clone()));
         }
     }
     for (class, id) in expected.iter().filter(|(class, _)| !is_refusal(*class)) {

@@ -145,8 +145,9 @@ pub(super) fn is_allocated(path: &str, manifest: Option<&Document>) -> bool {
 }
 
 /// The cures of a refused upgrade, as a person would do them, so that Helm comes to what is behind: an object of nobody is given
-/// to the release; what is refused stays as it was (a hand edit is given up), or is left out where it was not.
-pub(super) fn cure(stage: &mut Stage<'_>, refused: &BTreeSet<String>, unowned: &BTreeSet<String>) {
+/// to the release; what is refused stays as it was (a hand edit is given up), or is left out where it was not, or with
+/// `is_left_out`.
+pub(super) fn cure(stage: &mut Stage<'_>, refused: &BTreeSet<String>, unowned: &BTreeSet<String>, is_left_out: bool) {
     for id in unowned {
         let (kind, rest) = id.split_once(' ').expect("an id");
         let (namespace, name) = rest.split_once('/').unwrap_or((stage.namespace(), rest));
@@ -177,7 +178,11 @@ pub(super) fn cure(stage: &mut Stage<'_>, refused: &BTreeSet<String>, unowned: &
     for id in refused {
         let place = to.iter().position(|document| document.id == *id);
         // A hook as it was would be made and removed just the same.
-        match (place, as_it_was(id).filter(|old| old.value.pointer("/metadata/annotations/helm.sh~1hook").is_none())) {
+        match (
+            place,
+            as_it_was(id)
+                .filter(|old| old.value.pointer("/metadata/annotations/helm.sh~1hook").is_none() && !is_left_out),
+        ) {
             (Some(place), Some(old)) => to[place] = old,
             (Some(place), None) => drop(to.remove(place)),
             (None, Some(old)) => to.push(old),
