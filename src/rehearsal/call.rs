@@ -252,7 +252,7 @@ impl Target {
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.because)
+        write!(f, "{} ({})", self.what, self.because)
     }
 }
 
