@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use helm_csghub::domain::manifest;
+use helm_csghub::domain::object::Object;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -51,7 +52,7 @@ fn kept(run: &Path) -> Vec<Value> {
     let file = run.join("render");
     assert_eq!(fs::metadata(&file).expect("it was kept").permissions().mode() & 0o777, 0o600);
     let text = fs::read_to_string(file).expect("text");
-    manifest::parse(&text).expect("manifests").into_iter().map(|object| object.into_value()).collect()
+    manifest::parse(&text).expect("manifests").into_iter().map(Object::into_value).collect()
 }
 
 fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {

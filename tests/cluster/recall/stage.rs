@@ -133,11 +133,11 @@ impl<'a> Stage<'a> {
             self.must(&["wait", "--for=condition=Established", &name, "--timeout=30s"]);
         }
         self.apply(&rest, "administrator");
-        if self.has("ResourceQuota", &self.before) {
+        if Self::has("ResourceQuota", &self.before) {
             self.must(&["wait", "--for=jsonpath={.status.used}", "resourcequota", "--all", "--timeout=30s"]);
         }
         let guards = ["ValidatingAdmissionPolicy", "ValidatingWebhookConfiguration"];
-        if guards.iter().any(|kind| self.has(kind, &self.before)) {
+        if guards.iter().any(|kind| Self::has(kind, &self.before)) {
             self.wait_for_guard();
         }
         let all = self.from.iter().chain(&self.to).flatten();
@@ -150,7 +150,7 @@ impl<'a> Stage<'a> {
         self.kubectl(words, None).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn has(&self, kind: &str, documents: &[Document]) -> bool {
+    fn has(kind: &str, documents: &[Document]) -> bool {
         documents.iter().any(|document| kind_of(document) == kind)
     }
 
