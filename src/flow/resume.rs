@@ -71,20 +71,25 @@ pub async fn end_unfinished(
         Ok(saved) => restore(&run, saved).await,
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     };
-    let (inputs, chart, reason_to_turn) = match prepared {
-        Ok((inputs, chart)) => (Some(inputs), Some(chart), None),
+    let (inputs, chart) = match prepared {
+        Ok((inputs, chart)) => (Some(inputs), Some(chart)),
         Err(error) => {
             session.note(format!("the inputs of the run cannot be had here: {error:#}"));
-            // Without them the first step cannot begin; that is no failure of a step, for nothing was begun.
-            let is_untouched = *run.state() == RunState::Ready { done: 0 };
-            (None, None, is_untouched.then(|| "its inputs are gone, and nothing had begun".to_owned()))
+            (None, None)
         }
     };
     let helpers = Helpers { inputs: inputs.as_ref(), chart: chart.as_ref() };
-    let turned = match (direction, reason_to_turn) {
-        (Direction::Back, _) => turn_back(&mut run, "rolled back by the user".to_owned()).await,
-        (Direction::Forward, Some(because)) => turn_back(&mut run, because).await,
-        (Direction::Forward, None) => Ok(()),
+    let reason_to_turn = match direction {
+        Direction::Back => Some("rolled back by the user"),
+        // Without them the first step cannot begin; that is no failure of a step, for nothing was begun.
+        Direction::Forward if inputs.is_none() && *run.state() == (RunState::Ready { done: 0 }) => {
+            Some("its inputs are gone, and nothing had begun")
+        }
+        Direction::Forward => None,
+    };
+    let turned = match reason_to_turn {
+        Some(because) => turn_back(&mut run, because).await,
+        None => Ok(()),
     };
     let ended = match turned {
         Ok(()) => execute::execute(&mut run, &helpers).await,
@@ -94,9 +99,11 @@ pub async fn end_unfinished(
 }
 
 /// Between two steps, or within one, the run turns round; a run that unwinds already goes on with that.
-async fn turn_back(run: &mut Run<'_>, because: String) -> anyhow::Result<()> {
+async fn turn_back(run: &mut Run<'_>, because: &str) -> anyhow::Result<()> {
     match run.state() {
-        RunState::Ready { .. } | RunState::Stepping { .. } => run.record(Record::UnwindStarted { because }).await,
+        RunState::Ready { .. } | RunState::Stepping { .. } => {
+            run.record(Record::UnwindStarted { because: because.to_owned() }).await
+        }
         _ => Ok(()),
     }
 }

@@ -62,6 +62,13 @@ impl<'a> Workplace<'a> {
         self.read("secret", &format!("sh.helm.release.v1.shop.v{revision}"), "jsonpath={.metadata.labels.status}")
     }
 
+    /// Installs the release, and returns a chart whose upgrade waits in a hook that never ends.
+    async fn with_endless_hook(&self) -> PathBuf {
+        self.install(&self.chart("one", &config("1"))).await;
+        let hook = job("hook", "busybox:1", "helm.sh/hook: pre-upgrade");
+        self.chart("two", &format!("{}---\n{hook}", config("2")))
+    }
+
     fn has_hook(&self) -> bool {
         !self.read("job", "hook", "name").is_empty()
     }
@@ -156,9 +163,7 @@ async fn an_interrupted_upgrade_is_marked_failed() {
     let Some(bed) = Bed::open() else { return };
     for real in support::Helm::all() {
         let place = Workplace::new(&bed, &real, "interrupt");
-        place.install(&place.chart("one", &config("1"))).await;
-        let hook = job("hook", "busybox:1", "helm.sh/hook: pre-upgrade");
-        let mut run = place.upgrade(&place.chart("two", &format!("{}---\n{hook}", config("2"))), &[]);
+        let mut run = place.upgrade(&place.with_endless_hook().await, &[]);
         wait_for("the hook was created", || place.has_hook());
         run.interrupt().expect("signalled");
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
@@ -173,9 +178,7 @@ async fn an_upgrade_whose_parent_is_killed_is_marked_failed() {
     let Some(bed) = Bed::open() else { return };
     for real in support::Helm::all() {
         let place = Workplace::new(&bed, &real, "killed");
-        place.install(&place.chart("one", &config("1"))).await;
-        let hook = job("hook", "busybox:1", "helm.sh/hook: pre-upgrade");
-        let chart = place.chart("two", &format!("{}---\n{hook}", config("2")));
+        let chart = place.with_endless_hook().await;
         // A background process of a shell ignores SIGINT; Helm heeds it all the same.
         let script = format!(
             "'{GUARD}' {EXEC_COMMAND} $$ 2 '{}' upgrade shop '{}' -n {} > '{}' 2>&1 & wait",

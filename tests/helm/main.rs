@@ -131,8 +131,8 @@ async fn helm_is_interrupted_once_and_waited_for() {
 #[test]
 fn helm_hears_an_interrupt_although_we_were_started_with_it_ignored() {
     let fake = Fake::new("trap 'echo INT > signals; exit 7' INT; touch ready; while :; do sleep 0.02; done");
-    let mut child = std::process::Command::new("sh")
-        .args(["-c", "trap '' INT; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_csghub"), "__exec"])
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' INT; exec \"$@\"", "sh", GUARD, EXEC_COMMAND])
         .args([std::process::id().to_string(), "15".to_owned()])
         .arg(fake.path("helm"))
         .spawn()

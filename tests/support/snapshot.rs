@@ -29,10 +29,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot(BTreeMap<String, String>);
 
-fn is_restless(name: &str) -> bool {
-    name.split_once(' ').is_some_and(|(kind, _)| RESTLESS_STATUS.contains(&kind))
-}
-
 const LINE: &str = "{{range .items}}{{.kind}} {{or .metadata.namespace \"-\"}} {{.metadata.name}}\t{{.metadata.uid}} \
                     {{.metadata.resourceVersion}}\n{{end}}";
 
@@ -77,9 +73,7 @@ impl Snapshot {
         let gone = self.0.keys().filter(|name| !later.0.contains_key(*name)).map(|name| format!("gone: {name}"));
         let other = later.0.iter().filter_map(|(name, version)| match self.0.get(name) {
             None => Some(format!("new: {name}")),
-            Some(before) if before != version && !is_restless(name) => {
-                Some(format!("changed: {name}: {before} -> {version}"))
-            }
+            Some(before) if !is_same(name, before, version) => Some(format!("changed: {name}: {before} -> {version}")),
             Some(_) => None,
         });
         gone.chain(other).collect()
@@ -120,4 +114,11 @@ impl Snapshot {
         let lines = listed.lines().filter_map(|line| line.split_once('\t'));
         Ok(lines.map(|(name, version)| (name.to_owned(), version.to_owned())).collect())
     }
+}
+
+/// Tells whether an object has not changed, by uid and resourceVersion; of one whose status is restless the uid alone tells.
+fn is_same(name: &str, before: &str, later: &str) -> bool {
+    let is_restless = name.split(' ').next().is_some_and(|kind| RESTLESS_STATUS.contains(&kind));
+    let uid = |version: &str| version.split(' ').next().map(str::to_owned);
+    before == later || is_restless && uid(before) == uid(later)
 }

@@ -87,12 +87,10 @@ pub fn exec_guarded(args: impl IntoIterator<Item = OsString>) -> GuardError {
         Ok(stopped) => stopped,
         Err(source) => return GuardError::Refused { doing: "guard", program: name, source },
     };
-    let mut command = Command::new(program);
-    command.args(args);
     if stopped.load(Ordering::Relaxed) {
         return GuardError::Stopped { program: name };
     }
-    let source = command.exec();
+    let source = Command::new(program).args(args).exec();
     GuardError::Refused { doing: "start", program: name, source }
 }
 
