@@ -139,13 +139,16 @@ async fn play(
     let record = rehearsal.written_record(&release).and_then(|record| release::decode(&record).ok());
     let rendered = record.inspect(|rendered| gather::register_secrets(session, None, Some(rendered)));
     mask_logs(session, folder, &run);
-    let mut rehearsed = rehearsal.close();
     let exit_code = ended.status.code().unwrap_or(1);
-    if exit_code != 0 {
-        rehearsed.find(missing_kinds(&ended.stderr));
-    }
+    // What stops Helm before it writes anything: it names it, and no write says it.
+    let stopped_by = match exit_code {
+        0 => Vec::new(),
+        _ => [missing_kinds(&ended.stderr), rehearsal.forbidden_reads(&ended.stderr)].concat(),
+    };
     // What a finding tells is not told again.
-    let is_told = rehearsed.findings.iter().any(|finding| finding.class == Class::MissingKind);
+    let is_told = !stopped_by.is_empty();
+    let mut rehearsed = rehearsal.close();
+    rehearsed.find(stopped_by);
     let scene = ErrorScene { release: &release, namespace: &namespace };
     let mut problems = if exit_code == 0 || is_told { Vec::new() } else { helm_error::explain(&ended.stderr, &scene) };
     let trouble = rendering::trouble(folder);

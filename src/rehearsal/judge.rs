@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::call::Resource;
+use super::call::{Resource, Target};
 use super::crd::Definition;
 use super::message::{self, Next, Response};
 use super::overlay::Key;
@@ -50,7 +50,7 @@ impl Rehearsal {
         let base = write.base.clone().unwrap_or(Base::Absent);
         let patched = base.now().filter(|_| write.act == Act::Patch).and_then(|now| self.apply_patch(&write, now));
         let desired = patched.unwrap_or(desired);
-        let object = object_of(&write, &desired);
+        let object = self.object_of(&write, &desired);
         let refused = RefusedWrite {
             object: &object,
             act: write.act,
@@ -112,7 +112,7 @@ impl Rehearsal {
             _ => definition.check(&desired, base.now()),
         };
         if !checked.unknown_fields.is_empty() && write.is_strict() {
-            let object = object_of(&write, &desired);
+            let object = self.object_of(&write, &desired);
             let findings: Vec<Finding> =
                 checked.unknown_fields.iter().map(|field| unknown_field(&object, field)).collect();
             let answer = invalid(&findings);
@@ -135,7 +135,7 @@ impl Rehearsal {
         }
         let Some(key) = Key::of(&write.target) else { return Next::Answer(message::json_response(status, &object)) };
         let base = write.base.clone().unwrap_or(Base::Absent);
-        let named = object_of(&write, &object);
+        let named = self.object_of(&write, &object);
         let mut refusing = Vec::new();
         if let Base::Written { now: Some(now), .. } = &base {
             refusing.extend(immutable_findings(&named, now, &object));
@@ -192,7 +192,7 @@ impl Rehearsal {
             Act::Patch => self.apply_patch(write, &last).unwrap_or_else(|| last.clone()),
         };
         if !is_record(&object) {
-            self.account.write(&key, object_of(write, &object), verdict, is_hook(&object));
+            self.account.write(&key, self.object_of(write, &object), verdict, is_hook(&object));
         }
         if let Some(answer) = answer {
             // Nothing was written, but what was refused is told with the object as it is.
@@ -265,9 +265,9 @@ impl Rehearsal {
             return Next::Answer(message::json_response(StatusCode::OK, answer));
         };
         let last = base.now().cloned().unwrap_or_else(|| answer.clone());
-        self.give_back(&key, &object_of(write, &last), base.now());
+        self.give_back(&key, &self.object_of(write, &last), base.now());
         if !is_record(&last) {
-            let named = object_of(write, &last);
+            let named = self.object_of(write, &last);
             // What the command made itself is nobody else's.
             if let Some(real) = base.real() {
                 let release = self.acting_release(real);
@@ -322,6 +322,23 @@ impl Rehearsal {
         is_foreign.then(|| ownership(named, live))
     }
 
+    /// Names the object of a write; what the body does not say (a patch) its present state does, or the server's discovery.
+    pub(super) fn object_of(&self, write: &Write, object: &Value) -> ObjectRef {
+        let now = write.base.as_ref().and_then(Base::now);
+        let text = |field: &str| {
+            let of = |value: &Value| value.get(field).and_then(Value::as_str).map(str::to_owned);
+            of(object).or_else(|| now.and_then(of))
+        };
+        let Target { resource, namespace, name, .. } = &write.target;
+        let by_resource = || self.kinds.of(resource).unwrap_or(&resource.plural).to_owned();
+        ObjectRef {
+            api_version: text("apiVersion").unwrap_or_else(|| resource.api_version()),
+            kind: text("kind").unwrap_or_else(by_resource),
+            namespace: namespace.clone(),
+            name: name.clone().unwrap_or_default(),
+        }
+    }
+
     /// Tells whether the same command made an object of that name, where one in `namespace` could see it.
     fn has_written(&self, namespace: Option<&str>, plural: &str, name: &str) -> bool {
         self.overlay.present().any(|(key, _)| {
@@ -370,21 +387,6 @@ pub(super) fn is_record(object: &Value) -> bool {
 
 fn is_hook(object: &Value) -> bool {
     object.get("metadata").and_then(|metadata| metadata.get("annotations")?.get("helm.sh/hook")).is_some()
-}
-
-/// Names the object of a write; what the body does not say (a patch) its present state does.
-pub(super) fn object_of(write: &Write, object: &Value) -> ObjectRef {
-    let now = write.base.as_ref().and_then(Base::now);
-    let text = |field: &str| {
-        let of = |value: &Value| value.get(field).and_then(Value::as_str).map(str::to_owned);
-        of(object).or_else(|| now.and_then(of))
-    };
-    ObjectRef {
-        api_version: text("apiVersion").unwrap_or_else(|| write.target.resource.api_version()),
-        kind: text("kind").unwrap_or_else(|| write.target.resource.plural.clone()),
-        namespace: write.target.namespace.clone(),
-        name: write.target.name.clone().unwrap_or_default(),
-    }
 }
 
 /// The object after an apply that nobody refuses: the fields that are applied win.

@@ -22,6 +22,7 @@ mod disguise;
 mod exit;
 mod immutable;
 mod judge;
+mod kinds;
 mod lookup;
 mod message;
 mod overlay;
@@ -52,12 +53,13 @@ pub use settings::{Pretended, ReleaseSettings, Settings};
 use account::Account;
 use call::{Call, Target};
 use crd::Definition;
+use kinds::Kinds;
 use lookup::Known;
 use message::Then;
 use overlay::{Key, Overlay};
 use quota::Ledger;
 
-use crate::domain::rehearsed::Rehearsed;
+use crate::domain::rehearsed::{Finding, Rehearsed};
 
 /// A rehearsal that runs.
 #[derive(Debug)]
@@ -66,6 +68,7 @@ pub struct Rehearsal {
     overlay: Overlay,
     account: Account,
     known: Known,
+    kinds: Kinds,
     /// By namespace.
     ledgers: BTreeMap<String, Ledger>,
     /// Services as the command asked for them.
@@ -76,6 +79,8 @@ pub struct Rehearsal {
     definitions: BTreeMap<(String, String), Definition>,
     /// uids of Deployments whose real `ReplicaSets` are hidden.
     hidden_owners: BTreeSet<String>,
+    /// Reads of one object that the user may not do, with the server's sentence.
+    forbidden_reads: Vec<(String, Finding)>,
     denied: Vec<String>,
     notes: Vec<String>,
 }
@@ -94,11 +99,13 @@ impl Rehearsal {
             overlay,
             account: Account::default(),
             known: Known::default(),
+            kinds: Kinds::default(),
             ledgers: BTreeMap::new(),
             asked_services: BTreeMap::new(),
             reals: BTreeMap::new(),
             definitions: BTreeMap::new(),
             hidden_owners: BTreeSet::new(),
+            forbidden_reads: Vec::new(),
             denied: Vec::new(),
             notes: Vec::new(),
         }
@@ -149,6 +156,14 @@ impl Rehearsal {
         let (_, key, object) = newest?;
         let text = object.pointer("/data/release")?.as_str()?;
         if key.plural == "configmaps" { Some(text.as_bytes().to_vec()) } else { BASE64_STANDARD.decode(text).ok() }
+    }
+
+    /// Returns the reads of one object that the user may not do and that `said`, the last words of a command that failed, tells
+    /// of. A command may well do without what it may not read; then that is no finding.
+    #[must_use]
+    pub fn forbidden_reads(&self, said: &str) -> Vec<Finding> {
+        let told = self.forbidden_reads.iter().filter(|(message, _)| said.contains(message.as_str()));
+        told.map(|(_, finding)| finding.clone()).collect()
     }
 
     /// Returns what was found: all writes together, compared with the cluster before.

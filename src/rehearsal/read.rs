@@ -9,17 +9,20 @@ use super::call::{Call, Target, Verb, query};
 use super::crd::Definition;
 use super::message::{self, Continuation, Next, Request, Response, Watch};
 use super::overlay::{Key, State, is_made_up};
+use super::refusal::{self, Refusal, RefusedWrite};
 use super::selector::Selector;
+use super::write::Act;
 use super::{Rehearsal, discovery};
+use crate::domain::object::ObjectRef;
 
 /// What is done with the answer to a read.
 #[derive(Debug)]
 pub(super) enum ReadThen {
     /// It is one object, as the server has it: kept, for a write may follow.
-    Object(Key),
+    Object(Target),
     /// It is a list, which the overlay changes.
     Collection(Target, Selector),
-    /// It is a page of the discovery, which lacks the kinds that the command installed.
+    /// It is a page of the discovery: it names kinds, and lacks those that the command installed.
     Discovery { path: String },
 }
 
@@ -39,13 +42,17 @@ impl Rehearsal {
     /// Takes the answer to a read.
     pub(super) fn finish_read(&mut self, then: ReadThen, mut answer: Response) -> Next {
         match then {
-            ReadThen::Object(key) => {
+            ReadThen::Object(target) => {
+                let body = serde_json::from_slice::<Value>(answer.body()).unwrap_or_default();
                 // A view of an object (a table, its metadata alone) is no base for a write.
-                if answer.status() == StatusCode::OK
-                    && let Ok(object) = serde_json::from_slice::<Value>(answer.body())
-                    && !matches!(object.get("kind").and_then(Value::as_str), Some("Table" | "PartialObjectMetadata"))
-                {
-                    self.reals.insert(key, object);
+                let is_view =
+                    matches!(body.get("kind").and_then(Value::as_str), Some("Table" | "PartialObjectMetadata"));
+                match (answer.status(), Key::of(&target)) {
+                    (StatusCode::OK, Some(key)) if body.is_object() && !is_view => {
+                        self.reals.insert(key, body);
+                    }
+                    (StatusCode::FORBIDDEN, Some(_)) => self.keep_forbidden(&target, &body),
+                    _ => {}
                 }
             }
             ReadThen::Collection(target, selector) => {
@@ -59,6 +66,7 @@ impl Rehearsal {
             ReadThen::Discovery { path } => {
                 let content_type = message::content_type(answer.headers());
                 let body = if answer.status() == StatusCode::OK { answer.body().as_slice() } else { b"" };
+                self.kinds.learn(&serde_json::from_slice(body).unwrap_or_default());
                 let definitions: Vec<_> = self.definitions.values().cloned().collect();
                 if let Some((content_type, body)) = discovery::add(&path, &content_type, body, &definitions) {
                     *answer.status_mut() = StatusCode::OK;
@@ -73,14 +81,31 @@ impl Rehearsal {
         Next::Answer(answer)
     }
 
+    /// Keeps a read that the user may not do: it is a finding if the command fails for it.
+    fn keep_forbidden(&mut self, target: &Target, status: &Value) {
+        let object = ObjectRef {
+            api_version: target.resource.api_version(),
+            kind: self.kinds.of(&target.resource).unwrap_or(&target.resource.plural).to_owned(),
+            namespace: target.namespace.clone(),
+            name: target.name.clone().unwrap_or_default(),
+        };
+        // The server's sentence is the same for whatever one may not do.
+        let refused = RefusedWrite { object: &object, act: Act::Update, code: 403, status, live: None, desired: None };
+        let message = status.get("message").and_then(Value::as_str).unwrap_or_default();
+        if let (Refusal::Findings(findings), false) = (refusal::classify(&refused), message.is_empty()) {
+            self.forbidden_reads.extend(findings.into_iter().map(|finding| (message.to_owned(), finding)));
+        }
+    }
+
     fn page(&self, mut request: Request) -> Next {
         let path = request.uri().path().trim_end_matches('/').to_owned();
-        let is_discovery = path == "/apis" || path.starts_with("/apis/");
-        if !is_discovery || self.definitions.is_empty() {
+        if !["/api", "/apis"].iter().any(|root| path == *root || path.starts_with(&format!("{root}/"))) {
             return Next::Forward(request);
         }
-        // What the server has not changed we may have.
-        request.headers_mut().remove(header::IF_NONE_MATCH);
+        if !self.definitions.is_empty() {
+            // What the server has not changed we may have.
+            request.headers_mut().remove(header::IF_NONE_MATCH);
+        }
         Next::Ask(request, Continuation::read(ReadThen::Discovery { path }))
     }
 
@@ -99,7 +124,7 @@ impl Rehearsal {
             return Next::Forward(request);
         }
         want_json(&mut request);
-        Next::Ask(request, Continuation::read(ReadThen::Object(key)))
+        Next::Ask(request, Continuation::read(ReadThen::Object(target.clone())))
     }
 
     fn collection(&self, target: Target, request: Request) -> Next {
