@@ -7,14 +7,15 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
+use super::plan::saved::{SAVED_PLAN_FORMAT, SavedPlan};
 use super::plan::{PLAN_FORMAT, Plan};
 use super::rehearsed::{REHEARSED_FORMAT, Rehearsed};
 use super::report::{REPORT_FORMAT, RunReport};
 
-/// Returns every schema, with the name of its file in `schemas/`: the saved plan, and the documents of `-o json` for a rehearsal
-/// and for the end of a run.
+/// Returns every schema, with the name of its file in `schemas/`: the saved plan, and the documents of `-o json` for a plan, for a
+/// rehearsal and for the end of a run.
 #[must_use]
-pub fn schemas() -> [(&'static str, Value); 3] {
+pub fn schemas() -> [(&'static str, Value); 4] {
     let mut report = schema_of::<RunReport>();
     // What the document has beyond the value.
     if let Some(properties) = report.pointer_mut("/properties").and_then(Value::as_object_mut) {
@@ -29,6 +30,7 @@ pub fn schemas() -> [(&'static str, Value); 3] {
         ("plan.json", of_version(schema_of::<Plan>(), PLAN_FORMAT)),
         ("rehearsal.json", of_version(schema_of::<Rehearsed>(), REHEARSED_FORMAT)),
         ("report.json", of_version(report, REPORT_FORMAT)),
+        ("saved-plan.json", of_version(schema_of::<SavedPlan>(), SAVED_PLAN_FORMAT)),
     ]
 }
 

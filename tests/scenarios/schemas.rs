@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use helm_csghub::domain::plan::Plan;
+use helm_csghub::domain::plan::saved::SavedPlan;
 use helm_csghub::domain::rehearsed::Rehearsed;
 use helm_csghub::domain::report::{ExitStatus, RunReport};
 use helm_csghub::domain::schema::schemas;
@@ -91,11 +92,10 @@ fn the_document_of_a_rehearsal_keeps_to_its_schema() {
     assert_eq!(validate(&schema, &schema, &View::Rehearsal(&least).document().expect("plain data")), Ok(()));
 }
 
-#[test]
-fn a_report_and_a_saved_plan_keep_to_theirs() {
+fn plan() -> Value {
     let object = json!({"api_version": "batch/v1", "kind": "Job", "namespace": "shop", "name": "init"});
     let step = |action: Value, undo: Value| json!({"id": "a", "action": action, "because": "b", "undo": undo});
-    let plan = json!({
+    json!({
         "format": 1, "release": "shop", "namespace": "shop", "newest_revision": 3, "title": "shop 1 -> 2", "warnings": ["w"],
         "steps": [
             step(json!({"kind": "remove-job", "object": object, "uid": "1"}), json!({"kind": "leave", "because": "c"})),
@@ -107,11 +107,41 @@ fn a_report_and_a_saved_plan_keep_to_theirs() {
             step(json!({"kind": "verify", "timeout_secs": 60}), json!({"kind": "not-needed"})),
         ],
         "before": [{"object": object, "digest": "sha256:0", "is_owned": true, "is_hook": false}],
-    });
-    let read: Plan = serde_json::from_value(plan).expect("a plan");
-    let plan_schema = schema("plan.json");
-    assert_eq!(validate(&plan_schema, &plan_schema, &serde_json::to_value(&read).expect("plain data")), Ok(()));
+    })
+}
 
+#[test]
+fn the_document_of_a_plan_keeps_to_its_schema() {
+    let schema = schema("plan.json");
+    let read: Plan = serde_json::from_value(plan()).expect("a plan");
+    assert_eq!(validate(&schema, &schema, &serde_json::to_value(&read).expect("plain data")), Ok(()));
+}
+
+#[test]
+fn a_saved_plan_keeps_to_its_schema() {
+    let schema = schema("saved-plan.json");
+    let object = json!({"api_version": "batch/v1", "kind": "Job", "namespace": "shop", "name": "init"});
+    let state =
+        json!({"uid": "1", "resource_version": "7", "digest": "sha256:0", "fields": {"spec.suspend": "sha256:1"}});
+    let saved = json!({
+        "format": 1, "made_at": "2026-01-01T00:00:00Z", "run_id": "20260101-000000-abcd",
+        "bound": {
+            "release": "shop", "namespace": "shop", "cluster": {"server": "https://c.example", "uid": "2", "authority": "sha256:2"},
+            "helm": "v4.3.1", "newest": {"revision": 3, "resource_version": "9"}, "chart": "shop-2.0.0",
+            "chart_digest": "sha256:3", "values_digest": "sha256:4", "flags": ["--wait"], "flags_digest": "sha256:5",
+        },
+        "objects": [{"object": object, "state": state}, {"object": object}],
+        "rendered": [{"object": object, "digest": "sha256:6"}],
+        "plan": plan(),
+        "rehearsal": rehearsal(),
+    });
+    let read: SavedPlan = serde_json::from_value(saved).expect("a saved plan");
+    assert_eq!(validate(&schema, &schema, &serde_json::to_value(&read).expect("plain data")), Ok(()));
+}
+
+#[test]
+fn the_report_of_a_run_keeps_to_its_schema() {
+    let object = json!({"api_version": "batch/v1", "kind": "Job", "namespace": "shop", "name": "init"});
     let report_schema = schema("report.json");
     for exit in ExitStatus::ALL {
         let report = json!({
@@ -184,6 +214,13 @@ fn validate(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
                     if let Some(inner) = value.get(field) {
                         validate(root, property, inner)?;
                     }
+                }
+                true
+            }
+            "additionalProperties" => {
+                let is_known = |field: &str| keywords.get("properties").is_some_and(|known| known.get(field).is_some());
+                for (_, inner) in value.as_object().into_iter().flatten().filter(|(field, _)| !is_known(field)) {
+                    validate(root, rule, inner)?;
                 }
                 true
             }
