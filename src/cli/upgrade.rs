@@ -1,6 +1,6 @@
 //! `upgrade RELEASE CHART [helm flags]`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -8,6 +8,7 @@ use super::open::to_shown;
 use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::explain;
+use crate::domain::plan::saved::SavedPlan;
 use crate::domain::preflight::Waiver;
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Consent as Answer, Failure, Screen, View};
@@ -25,10 +26,13 @@ use crate::flow::upgrade::{Consent, Question, upgrade};
 pub(super) struct UpgradeArgs {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    planning: Planning,
     /// Accept the plan as shown, without being asked
     #[arg(short = 'y', long)]
     yes: bool,
-    /// Run the plan that `plan --out` saved to this file; it is refused if chart, values, flags or release are others
+    /// Run the plan that `plan --out` saved to this file; refused if release, cluster, newest revision, chart, values, Helm's
+    /// version or its flags are others
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Accept what moved since that plan was saved, beside `--yes`
@@ -44,37 +48,72 @@ pub(super) struct Target {
     /// Chart: folder, archive, `repo/name`, `oci://...`, URL
     pub(super) chart: String,
     #[command(flatten)]
-    pub(super) asking: Asking,
+    pub(super) waiving: Waiving,
 }
 
-/// What the user accepts, and how long to wait.
+/// What the user accepts of the checks.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Asking {
-    /// Go on although this check blocks; the reason is recorded
+pub(super) struct Waiving {
+    /// Go on although this check, or `rehearsal-CLASS`, blocks; the reason is recorded
     #[arg(long, value_name = "CHECK=REASON")]
     pub(super) waive: Vec<Waiver>,
-    /// Let the upgrade delete this object and its data
-    #[arg(long, value_name = "KIND/NAMESPACE/NAME")]
-    pub(super) delete: Vec<TypedName>,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Waiting {
     /// Longest time for every object to become current, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(super) verify_timeout: u64,
 }
 
-impl Asking {
-    /// Returns the request.
-    pub(super) fn asked(&self, is_read_only: bool, rehearses: bool) -> Asked {
-        let options = PlanOptions { verify_timeout_secs: self.verify_timeout };
-        let (waivers, deletions) = (self.waive.clone(), self.delete.clone());
-        Asked { is_read_only, rehearses, waivers, deletions, options, saved: None }
+/// What `upgrade` and `plan` share beyond that.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Planning {
+    /// Let the upgrade delete this object and its data, or an object of another owner; `KIND/NAME` if it has no namespace
+    #[arg(long, value_name = "KIND/NAMESPACE/NAME")]
+    pub(super) delete: Vec<TypedName>,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
+}
+
+impl Waiting {
+    /// Returns how a plan is built.
+    pub(super) fn options(&self) -> PlanOptions {
+        PlanOptions { verify_timeout_secs: self.verify_timeout }
+    }
+}
+
+impl Planning {
+    /// Returns the request of `upgrade` or `plan`.
+    pub(super) fn asked(&self, target: &Target, is_read_only: bool, saved: Option<Box<SavedPlan>>) -> Asked {
+        Asked {
+            is_read_only,
+            waivers: target.waiving.waive.clone(),
+            deletions: self.delete.clone(),
+            planning: Some(self.waiting.options()),
+            saved,
+        }
     }
 }
 
 impl UpgradeArgs {
     /// Returns the same request for `plan`: what `--dry-run` means.
     pub(super) fn as_plan(&self) -> super::plan::PlanArgs {
-        super::plan::PlanArgs { target: self.target.clone(), detailed_exitcode: false, out: None }
+        super::plan::PlanArgs {
+            target: self.target.clone(),
+            planning: self.planning.clone(),
+            detailed_exitcode: false,
+            out: None,
+            saved: self.plan.clone(),
+            accept_drift: self.accept_drift,
+        }
     }
+}
+
+/// Reads a saved plan, if one is named.
+pub(super) fn read_saved(path: Option<&Path>) -> Result<Option<Box<SavedPlan>>, Failure> {
+    path.map(|path| saved_plan::read(path).map(Box::new).map_err(to_shown)).transpose()
 }
 
 /// Runs the whole flow.
@@ -84,10 +123,7 @@ pub(super) async fn run(
     session: &Session,
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
-    let mut asked = args.target.asking.asked(false, true);
-    if let Some(path) = &args.plan {
-        asked.saved = Some(Box::new(saved_plan::read(path).map_err(to_shown)?));
-    }
+    let asked = args.planning.asked(&args.target, false, read_saved(args.plan.as_deref())?);
     let ask = asker(args.yes, args.accept_drift, session, screen);
     let report = upgrade(session, inputs, &asked, &ask).await.map_err(to_shown)?;
     show(screen, &report)

@@ -128,6 +128,9 @@ pub struct RunReport {
     /// Folder with logs, events, objects and Helm's full text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+    /// Flags that let the same command go on in spite of what its rehearsal found, each with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways_on: Vec<String>,
     /// The preflight findings.
     pub findings: Vec<Finding>,
 }
@@ -147,7 +150,7 @@ pub struct LeftBehind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
-    /// Removed by the undo.
+    /// Removed by the run, and not there again.
     Removed,
     /// Left in place.
     Kept,

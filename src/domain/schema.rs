@@ -8,30 +8,38 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::plan::saved::{SAVED_PLAN_FORMAT, SavedPlan};
-use super::plan::{PLAN_FORMAT, Plan};
 use super::rehearsed::{REHEARSED_FORMAT, Rehearsed};
 use super::report::{REPORT_FORMAT, RunReport};
+use super::view::PlanView;
 
 /// Returns every schema, with the name of its file in `schemas/`: the saved plan, and the documents of `-o json` for a plan, for a
 /// rehearsal and for the end of a run.
 #[must_use]
 pub fn schemas() -> [(&'static str, Value); 4] {
-    let mut report = schema_of::<RunReport>();
-    // What the document has beyond the value.
-    if let Some(properties) = report.pointer_mut("/properties").and_then(Value::as_object_mut) {
-        let description = "The process's exit code: the number of `exit`.";
-        let exit_code = json!({ "description": description, "type": "integer", "minimum": 0, "maximum": 255 });
-        properties.insert("exit_code".to_owned(), exit_code);
-    }
-    if let Some(required) = report.pointer_mut("/required").and_then(Value::as_array_mut) {
-        required.push(json!("exit_code"));
-    }
+    let (mut plan, mut report) = (schema_of::<PlanView>(), schema_of::<RunReport>());
+    // What the documents have beyond the values.
+    add(&mut plan, "format", json!({}));
+    let description = "The process's exit code: the number of `exit`.";
+    add(
+        &mut report,
+        "exit_code",
+        json!({ "description": description, "type": "integer", "minimum": 0, "maximum": 255 }),
+    );
     [
-        ("plan.json", of_version(schema_of::<Plan>(), PLAN_FORMAT)),
+        ("plan.json", of_version(plan, REPORT_FORMAT)),
         ("rehearsal.json", of_version(schema_of::<Rehearsed>(), REHEARSED_FORMAT)),
         ("report.json", of_version(report, REPORT_FORMAT)),
         ("saved-plan.json", of_version(schema_of::<SavedPlan>(), SAVED_PLAN_FORMAT)),
     ]
+}
+
+fn add(schema: &mut Value, field: &str, property: Value) {
+    if let Some(properties) = schema.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        properties.insert(field.to_owned(), property);
+    }
+    if let Some(required) = schema.pointer_mut("/required").and_then(Value::as_array_mut) {
+        required.push(json!(field));
+    }
 }
 
 fn of_version(mut schema: Value, version: u32) -> Value {

@@ -50,10 +50,14 @@ pub(super) async fn upgrade(
             Err(error) => return Ok(failed(format!("what was rehearsed cannot be applied: {error:#}"))),
         },
     };
-    if plan.steps.iter().any(|step| step.action.removes().is_some())
-        && let Some(end) = rehearse_again(run, plan, inputs, chart, &rendering).await
-    {
-        return Ok(end);
+    if plan.steps.iter().any(|step| step.action.removes().is_some()) {
+        if let Some(end) = rehearse_again(run, plan, inputs, chart, &rendering).await {
+            return Ok(end);
+        }
+        // It took a while.
+        if let Some(drift) = drift(run, from_revision).await? {
+            return Ok(failed(drift));
+        }
     }
     let clock = session.stage(Stage::Helm, format!("helm upgrade {}", plan.title));
     let request = UpgradeRequest { release: &plan.release, chart: &chart.path, flags: &rendering.flags };
@@ -73,7 +77,7 @@ pub(super) async fn upgrade(
         return Ok(StepEnd::Succeeded { note: format!("revision {to_revision} is deployed") });
     }
     let mut problems = hopeless;
-    let mut trouble = if plan.replay.is_some() { rendering::trouble(&run.folder) } else { Vec::new() };
+    let mut trouble = if plan.replay.is_some() { rendering::trouble(session, &run.folder) } else { Vec::new() };
     rendering::name_in_full(&mut trouble, plan);
     problems.extend(if trouble.is_empty() { end.problems.clone() } else { trouble });
     let because = match problems.first() {
@@ -97,16 +101,25 @@ async fn rehearse_again(
     let history = gather::read_history(session, &plan.release).await;
     let current = history.as_ref().ok().and_then(|history| gather::deployed(history));
     let scene = UpgradeScene { inputs, chart, current, mode: Mode::All };
-    match rehearse::upgrade_through(session, &run.folder, &scene, None, rendering).await {
+    let played = tokio::select! {
+        played = rehearse::upgrade_through(session, &run.folder, &scene, None, rendering) => played,
+        () = session.interrupts.more_than(0) => return Some(StepEnd::Stopped),
+    };
+    match played {
         Ok(played) => {
             let rehearsed = played.rehearsed;
             // What was accepted before is accepted now.
-            let is_new = |finding: &&Finding| finding.class.blocks() && !plan.accepted.contains(&finding.class);
+            let is_accepted = |finding: &Finding| plan.accepted.iter().any(|accepted| accepted.covers(finding));
+            let is_new = |finding: &&Finding| finding.class.blocks() && !is_accepted(finding);
             let mut problems: Vec<Problem> = rehearsed.findings.iter().filter(is_new).map(wording::problem).collect();
             problems.extend(rehearsed.end.problems.iter().cloned());
-            let first = problems.first()?;
-            let because = format!("rehearsed again, it would fail: {}: {}", first.object, first.cause);
-            Some(StepEnd::Failed { because, problems })
+            let exit_code = rehearsed.end.exit_code;
+            let because = match problems.first() {
+                Some(first) => format!("{}: {}", first.object, first.cause),
+                None if exit_code != 0 => format!("it ended with exit code {exit_code}"),
+                None => return None,
+            };
+            Some(StepEnd::Failed { because: format!("rehearsed again, it would fail: {because}"), problems })
         }
         Err(failure) => Some(failed(format!("it could not be rehearsed again: {:#}", failure.error))),
     }

@@ -15,10 +15,12 @@ use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::saved::{Drift, SavedPlan};
 use crate::domain::plan::{Plan, build};
 use crate::domain::preflight::{self, Finding, Waiver, WaiverError};
-use crate::domain::rehearsed::consent::Accepted;
+use crate::domain::random::RandomField;
+use crate::domain::rehearsed::consent::{self, Accepted};
 use crate::domain::rehearsed::{self, Mode, Rehearsed};
 use crate::domain::release::Release;
 use crate::domain::report::ExitStatus;
+use crate::domain::rights;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::PulledChart;
 use crate::edge::host;
@@ -28,14 +30,12 @@ use crate::edge::host;
 pub struct Asked {
     /// Whether the command only looks.
     pub is_read_only: bool,
-    /// Whether Helm is rehearsed and a plan is made; else only the checks are run.
-    pub rehearses: bool,
     /// Checks whose answer the user accepts, with the reason.
     pub waivers: Vec<Waiver>,
     /// Objects that may be destroyed.
     pub deletions: Vec<TypedName>,
-    /// How the plan is built.
-    pub options: PlanOptions,
+    /// How the plan is built and rehearsed; absent if only the checks are run.
+    pub planning: Option<PlanOptions>,
     /// The saved plan that is run.
     pub saved: Option<Box<SavedPlan>>,
 }
@@ -58,6 +58,8 @@ pub struct Prepared {
     pub rehearsed: Option<Rehearsed>,
     /// What of it stands in the way.
     pub standing: Vec<rehearsed::Finding>,
+    /// What is drawn at each render.
+    pub random: Vec<RandomField>,
     /// The plan; absent where a finding blocks.
     pub plan: Option<Plan>,
     /// What moved since the plan was saved that is run.
@@ -113,12 +115,19 @@ pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Resul
         findings,
         rehearsed: None,
         standing: Vec::new(),
+        random: Vec::new(),
         plan: None,
         drift: Vec::new(),
     };
-    if asked.rehearses && prepared.exit() == ExitStatus::Done {
-        let scene = UpgradeScene { inputs, chart: &chart, current: current.as_ref(), mode: Mode::All };
-        plan(session, &mut prepared, &scene, asked).await?;
+    if let Some(options) = &asked.planning
+        && prepared.exit() == ExitStatus::Done
+    {
+        if asked.is_read_only && !rights::may_rehearse(&prepared.facts) {
+            plan_unrehearsed(session, &mut prepared, options)?;
+        } else {
+            let scene = UpgradeScene { inputs, chart: &chart, current: current.as_ref(), mode: Mode::All };
+            plan(session, &mut prepared, &scene, asked, options).await?;
+        }
         if let Some(saved) = &asked.saved {
             saved_plan::look_for_drift(&mut prepared, saved)?;
         }
@@ -133,6 +142,7 @@ async fn plan(
     prepared: &mut Prepared,
     scene: &UpgradeScene<'_>,
     asked: &Asked,
+    options: &PlanOptions,
 ) -> Result<(), Failure> {
     let folder = prepared.folder.clone();
     let mut replay = match &asked.saved {
@@ -145,21 +155,23 @@ async fn plan(
     };
     let first = rehearse::upgrade_through(session, &folder, scene, None, &rendering).await?;
     let found = first.rehearsed;
-    let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &found.findings, &asked.options);
+    let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &found.findings, options);
     let accepted = Accepted { deletions: &asked.deletions, waivers: &asked.waivers };
-    plan.accepted =
-        found.findings.iter().filter(|finding| accepted.covers(finding)).map(|finding| finding.class).collect();
+    plan.accepted = found.accepted(&accepted);
+    plan.warnings.extend(consent::unused(&asked.waivers, &found));
     let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
     let is_curable = has_cures && found.standing(&accepted).all(|finding| !finding.needs_a_person());
     let is_worth_it = is_curable || found.end.exit_code == 0 && found.standing(&accepted).next().is_none();
     if let Some(replay) = &replay {
         plan.warnings.extend([rendering::told(&prepared.facts, &replay.random), rendering::APPLIED.to_owned()]);
+        prepared.random.clone_from(&replay.random);
     }
     let mut random = Vec::new();
     if replay.is_none() && is_worth_it {
         let renders = (prepared.target.as_ref(), first.rendered.as_ref());
         let recognised = rendering::recognise(session, scene.inputs, &folder, &prepared.facts, renders).await?;
         plan.warnings.extend(recognised.warnings);
+        prepared.random.clone_from(&recognised.random);
         if let Some(keeping) = recognised.keeping {
             rendering = keeping;
             random = recognised.random;
@@ -181,9 +193,24 @@ async fn plan(
     if prepared.is_stopped_by_rehearsal() {
         return Ok(());
     }
+    keep_plan(session, prepared, plan)
+}
+
+/// Plans from the facts alone, for somebody who may only read.
+fn plan_unrehearsed(session: &Session, prepared: &mut Prepared, options: &PlanOptions) -> Result<(), Failure> {
+    let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &[], options);
+    plan.warnings.push(UNREHEARSED.to_owned());
+    keep_plan(session, prepared, plan)
+}
+
+/// What a plan says that was not rehearsed.
+const UNREHEARSED: &str = "not rehearsed: a dry run needs the same rights as the upgrade (`examples/rbac-upgrade.yaml`), and this \
+    user may only read; what the server would refuse, and what would be lost, is not known";
+
+fn keep_plan(session: &Session, prepared: &mut Prepared, plan: Plan) -> Result<(), Failure> {
     let clock = session.stage(Stage::Plan, "plan");
     prepared.folder.write("plan.json", &serde_json::to_vec_pretty(&plan).map_err(anyhow::Error::from)?)?;
-    clock.finish(format!("{} steps", plan.steps.len()));
+    clock.finish(if plan.steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", plan.steps.len()) });
     prepared.plan = Some(plan);
     Ok(())
 }

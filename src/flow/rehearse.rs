@@ -1,6 +1,6 @@
 //! Plays a command through before it is run: the user's own Helm, in front of a proxy that stores nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,7 +19,9 @@ use crate::domain::rehearsed::{Class, CommandEnd, Finding, Mode, Rehearsed, Reme
 use crate::domain::release::{self, Release};
 use crate::domain::report::ExitStatus;
 use crate::edge::disk::RunFolder;
-use crate::edge::helm::{Helm, PulledChart, RehearsalEntry, RehearsedError, RehearsedRun, UpgradeRequest};
+use crate::edge::helm::{
+    Helm, PulledChart, RehearsalEntry, RehearsedEnd, RehearsedError, RehearsedRun, UpgradeRequest,
+};
 use crate::edge::host;
 use crate::edge::proxy::{Counters, Proxy};
 use crate::rehearsal::{Pretended, Rehearsal, ReleaseSettings, Settings};
@@ -118,27 +120,30 @@ async fn play(
     let (release, namespace) =
         settings.release.as_ref().map_or(("", ""), |release| (release.name.as_str(), release.namespace.as_str()));
     let (release, namespace) = (release.to_owned(), namespace.to_owned());
+    let is_upgrade = settings.release.is_some();
     let proxy = Proxy::start(&session.cluster, Rehearsal::new(settings), folder.path(), &session.namespace)
         .map_err(|error| Failure::blocked(error).while_doing("start the rehearsal"))?;
     let entry = RehearsalEntry { kubeconfig: proxy.kubeconfig(), cache_folder: proxy.cache_folder() };
     let mut run = helm.rehearse(entry, words, folder.path()).map_err(cannot_start)?;
-    while let Some(line) = run.next_line().await.map_err(Failure::blocked)? {
-        session.tell(&Event::Detail { what: format!("rehearsed: {}", line.text) });
-        clock.progress(format!("{} requests", proxy.counters().requests));
-    }
-    let ended = run.wait().await.map_err(Failure::blocked)?;
+    let mut logs = Logs { session, folder, files: run.log_files().map(Path::to_owned).to_vec(), are_kept: false };
+    let followed = follow(&mut run, &proxy, &clock).await;
     let (rehearsal, counters) = proxy.stop().await;
-    trust(&counters)?;
     {
         let mut masker = session.masker.borrow_mut();
         for secret in rehearsal.secrets().filter_map(|secret| Object::new(secret.clone()).ok()) {
             masker.add_object(&secret);
         }
     }
-    mask_logs(session, folder, &run);
+    logs.keep();
+    let (ended, said) = followed?;
+    // What it said may quote Secrets that only the proxy saw.
+    for line in said {
+        session.tell(&Event::Detail { what: format!("rehearsed: {line}") });
+    }
+    trust(&counters, is_upgrade)?;
     let record = rehearsal.written_record(&release).and_then(|record| release::decode(&record).ok());
     let rendered = record.inspect(|rendered| gather::register_secrets(session, None, Some(rendered)));
-    mask_logs(session, folder, &run);
+    logs.keep();
     let exit_code = ended.status.code().unwrap_or(1);
     // What stops Helm before it writes anything: it names it, and no write says it.
     let stopped_by = match exit_code {
@@ -151,7 +156,7 @@ async fn play(
     rehearsed.find(stopped_by);
     let scene = ErrorScene { release: &release, namespace: &namespace };
     let mut problems = if exit_code == 0 || is_told { Vec::new() } else { helm_error::explain(&ended.stderr, &scene) };
-    let trouble = rendering::trouble(folder);
+    let trouble = rendering::trouble(session, folder);
     if !trouble.is_empty() {
         problems = trouble;
     }
@@ -191,7 +196,13 @@ fn cannot_start(error: RehearsedError) -> Failure {
 }
 
 /// What was found without an answer of the server, or beside the proxy, is not worth anything.
-fn trust(counters: &Counters) -> Result<(), Failure> {
+fn trust(counters: &Counters, is_upgrade: bool) -> Result<(), Failure> {
+    if counters.requests == 0 && !is_upgrade {
+        let error = anyhow::anyhow!(
+            "the rehearsed command asked the rehearsal's server for nothing: it needs no cluster, or it reached one past it, for real"
+        );
+        return Err(Failure::blocked(error).hint("look whether it sets a KUBECONFIG or a server of its own"));
+    }
     if counters.kubeconfig_edited {
         let error =
             anyhow::anyhow!("the rehearsed command edited its kubeconfig: it may have reached a cluster for real");
@@ -225,10 +236,53 @@ fn mask_texts(session: &Session, value: &mut serde_json::Value) {
     }
 }
 
-fn mask_logs(session: &Session, folder: &RunFolder, run: &RehearsedRun) {
-    for path in run.log_files() {
-        if let Err(error) = mask_file(session, folder, path) {
-            session.note(format!("{error:#}"));
+/// Lines of the command that are told when it has ended; its whole output is in the run folder.
+const SAID: usize = 2000;
+
+/// Follows the command to its end; returns that and what it said.
+async fn follow(
+    run: &mut RehearsedRun,
+    proxy: &Proxy,
+    clock: &StageClock<'_>,
+) -> Result<(RehearsedEnd, Vec<String>), Failure> {
+    let mut said = Vec::new();
+    while let Some(line) = run.next_line().await.map_err(Failure::blocked)? {
+        if said.len() < SAID {
+            said.push(line.text);
+        }
+        clock.progress(format!("{} requests", proxy.counters().requests));
+    }
+    let ended = run.wait().await.map_err(Failure::blocked)?;
+    Ok((ended, said))
+}
+
+/// The output of a rehearsed command in the run folder. It may quote Secrets: kept once it is masked, else removed.
+struct Logs<'a> {
+    session: &'a Session,
+    folder: &'a RunFolder,
+    files: Vec<PathBuf>,
+    are_kept: bool,
+}
+
+impl Logs<'_> {
+    /// Masks all that is known by now.
+    fn keep(&mut self) {
+        self.are_kept = true;
+        for path in &self.files {
+            if let Err(error) = mask_file(self.session, self.folder, path) {
+                self.session.note(format!("{error:#}"));
+            }
+        }
+    }
+}
+
+impl Drop for Logs<'_> {
+    fn drop(&mut self) {
+        // Stopped half-way: the Secrets that passed by are not known.
+        for name in self.files.iter().filter(|_| !self.are_kept).filter_map(|path| path.file_name()?.to_str()) {
+            if let Err(error) = self.folder.remove(name) {
+                self.session.note(error.to_string());
+            }
         }
     }
 }

@@ -1,9 +1,12 @@
 //! How what Helm renders passes through our post-renderer: not at all, kept, or replaced by what was kept.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
 use super::failure::Failure;
 use super::inputs::Inputs;
+use super::rehearse;
 use super::session::Session;
 use crate::domain::content;
 use crate::domain::facts::Facts;
@@ -64,8 +67,12 @@ async fn through(session: &Session, inputs: &Inputs, folder: &RunFolder, mode: M
     Ok(Rendering { helm, flags })
 }
 
-/// Returns why our post-renderer failed, by what it left in the run folder; nothing if it did not.
-pub fn trouble(folder: &RunFolder) -> Vec<Problem> {
+/// Returns why our post-renderer failed, by what it left in the run folder; nothing if it did not. What it left is masked there:
+/// it may quote the user's own post-renderer.
+pub fn trouble(session: &Session, folder: &RunFolder) -> Vec<Problem> {
+    if let Err(error) = rehearse::mask_file(session, folder, Path::new(TROUBLE_FILE)) {
+        session.note(format!("{error:#}"));
+    }
     let left = folder.read(TROUBLE_FILE).ok().flatten();
     left.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }

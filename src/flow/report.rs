@@ -18,6 +18,7 @@ pub fn blocked(prepared: &Prepared) -> RunReport {
     let mut report = without_run(prepared, prepared.exit(), headline);
     let of_helm = prepared.rehearsed.iter().flat_map(|rehearsed| rehearsed.end.problems.iter().cloned());
     report.problems = prepared.standing.iter().map(wording::problem).chain(of_helm).collect();
+    report.ways_on = wording::ways_on(&prepared.standing);
     report
 }
 
@@ -53,6 +54,7 @@ fn without_run(prepared: &Prepared, exit: ExitStatus, headline: String) -> RunRe
         to_do: Vec::new(),
         is_open: false,
         evidence: None,
+        ways_on: Vec::new(),
         findings: prepared.findings.clone(),
     }
 }
@@ -92,6 +94,7 @@ pub async fn end(run: Run<'_>, ended: anyhow::Result<()>, findings: Vec<Finding>
         to_do,
         is_open: !is_closed,
         evidence,
+        ways_on: Vec::new(),
         findings,
     };
     let json = serde_json::to_vec_pretty(&report).map_err(anyhow::Error::from)?;

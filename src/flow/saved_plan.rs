@@ -48,7 +48,8 @@ pub async fn write(session: &Session, inputs: &Inputs, prepared: &Prepared, path
         run_id: prepared.run_id.clone(),
         bound: bind(session, inputs, &prepared.facts).await,
         objects: prepared.facts.objects.iter().filter_map(saved_object).collect(),
-        rendered: rendered(prepared.target.as_ref(), plan.replay.as_ref().map_or(&[], |replay| &replay.random))?,
+        random: prepared.random.clone(),
+        rendered: rendered(prepared.target.as_ref(), &prepared.random)?,
         plan: plan.clone(),
         rehearsal: rehearsed.clone(),
     };
@@ -157,8 +158,7 @@ pub fn reviewed(session: &Session, folder: &RunFolder, saved: &SavedPlan) -> Res
 /// A manifest that was rendered is none.
 pub fn look_for_drift(prepared: &mut Prepared, saved: &SavedPlan) -> Result<(), Failure> {
     let Some(plan) = &mut prepared.plan else { return Ok(()) };
-    let random = saved.plan.replay.as_ref().map_or(&[][..], |replay| &replay.random);
-    let rendered = rendered(prepared.target.as_ref(), random)?;
+    let rendered = rendered(prepared.target.as_ref(), &saved.random)?;
     prepared.drift = saved.drift(&prepared.facts.objects, &rendered, plan);
     plan.warnings.extend(prepared.drift.iter().map(|drift| format!("since the plan was saved: {drift}")));
     Ok(())

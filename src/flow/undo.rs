@@ -32,7 +32,7 @@ const DELETE_PATIENCE: Duration = Duration::from_mins(1);
 pub(super) async fn undo(run: &mut Run<'_>, step: &Step, plan: &Plan) -> anyhow::Result<Undone> {
     match &step.undo {
         Undo::NotNeeded => Ok(Undone { note: "nothing to undo".to_owned(), ..Undone::default() }),
-        Undo::Leave { because } => Ok(Undone { note: format!("left as it is: {because}"), ..Undone::default() }),
+        Undo::Leave { because } => Ok(leave(run, step, because).await),
         Undo::Impossible { because } => bail!("step {} cannot be undone: {because}", step.id),
         Undo::HelmRollback { revision, remove_first, remove, keep, data_effects } => {
             let traces = Traces { remove_first, remove, keep, data_effects };
@@ -43,6 +43,23 @@ pub(super) async fn undo(run: &mut Run<'_>, step: &Step, plan: &Plan) -> anyhow:
             helm_uninstall(run, step, plan, &traces).await
         }
     }
+}
+
+/// A step that is left as it is: what it removed is named if it is not there again.
+async fn leave(run: &Run<'_>, step: &Step, because: &str) -> Undone {
+    let mut undone = Undone { note: format!("left as it is: {because}"), ..Undone::default() };
+    let removed: Vec<ObjectRef> = step.action.removes().cloned().into_iter().collect();
+    for (object, live) in run.session.cluster.read_objects(&removed).await {
+        match live {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let because = "removed by the plan before Helm, as it had finished; nothing made it anew".to_owned();
+                undone.left_behind.push(LeftBehind { object, fate: Fate::Removed, because });
+            }
+            Err(error) => undone.to_do.push(format!("whether {object} is there again could not be read: {error}")),
+        }
+    }
+    undone
 }
 
 /// What a failed revision leaves beside the objects that Helm brings back.
@@ -152,7 +169,8 @@ async fn data_effects(
         let uid_before = before.and_then(|before| before.uid.as_deref());
         let is_new = match &live {
             Ok(Some(live)) => live.uid() != uid_before,
-            Ok(None) => false,
+            // One that the plan removed is made anew by the way back, and runs then, if it did not run already.
+            Ok(None) => traces.remove_first.iter().any(|removed| removed.is_same_object(&object)),
             // Whether it ran cannot be told, so it is named.
             Err(_) => true,
         };

@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::domain::plan::Plan;
 use crate::domain::plan::saved::Drift;
 use crate::domain::preflight::Finding;
-use crate::domain::rehearsed::{Operation, Rehearsed};
+use crate::domain::rehearsed::{Operation, Rehearsed, RehearsedObject};
 use crate::domain::release::ReleaseStatus;
 use crate::domain::report::{ExitStatus, RunReport};
 
@@ -101,5 +101,7 @@ fn has_changes(prepared: &Prepared) -> bool {
         history.and_then(|history| history.iter().rev().find(|entry| entry.status == ReleaseStatus::Deployed));
     let is_same_chart = current.is_some_and(|current| current.chart.version == prepared.facts.chart.metadata.version);
     let removes = prepared.plan.iter().flat_map(|plan| &plan.steps).any(|step| step.action.removes().is_some());
-    !is_same_chart || removes || rehearsed.objects.iter().any(|object| object.operation != Operation::Unchanged)
+    // Hooks are made and removed at each upgrade, whatever it changes.
+    let is_change = |object: &RehearsedObject| !object.is_hook && object.operation != Operation::Unchanged;
+    !is_same_chart || removes || rehearsed.objects.iter().any(is_change)
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use helm_csghub::domain::plan::Plan;
 use helm_csghub::domain::plan::saved::SavedPlan;
+use helm_csghub::domain::plan::{Plan, explain};
 use helm_csghub::domain::rehearsed::Rehearsed;
 use helm_csghub::domain::report::{ExitStatus, RunReport};
 use helm_csghub::domain::schema::schemas;
@@ -114,7 +114,11 @@ fn plan() -> Value {
 fn the_document_of_a_plan_keeps_to_its_schema() {
     let schema = schema("plan.json");
     let read: Plan = serde_json::from_value(plan()).expect("a plan");
-    assert_eq!(validate(&schema, &schema, &serde_json::to_value(&read).expect("plain data")), Ok(()));
+    let rehearsed: Rehearsed = serde_json::from_value(rehearsal()).expect("a rehearsal");
+    for rehearsed in [None, Some(&rehearsed)] {
+        let view = explain::view(&read, rehearsed);
+        assert_eq!(validate(&schema, &schema, &View::Plan(&view).document().expect("plain data")), Ok(()));
+    }
 }
 
 #[test]

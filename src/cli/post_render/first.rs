@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use crate::domain::post_rendering::FirstRenderer;
+use crate::domain::post_rendering::{FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE};
 
 /// How much of its complaint is told, in characters from the end.
 const COMPLAINT: usize = 600;
@@ -19,6 +19,10 @@ pub(super) fn run(first: &FirstRenderer, input: &[u8]) -> anyhow::Result<Vec<u8>
     let mut child = Command::new(&first.program)
         .args(&first.arguments)
         .envs(&first.environment)
+        // It may be ours again, as an ordinary post-renderer: the order of this run is not for it.
+        .env_remove(MODE_VARIABLE)
+        .env_remove(FOLDER_VARIABLE)
+        .env_remove(FIRST_VARIABLE)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

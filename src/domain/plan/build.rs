@@ -63,17 +63,33 @@ pub fn upgrade(facts: &Facts, findings: &[Finding], rehearsal: &[rehearsed::Find
 fn cures(rehearsal: &[rehearsed::Finding]) -> Vec<Step> {
     let steps = rehearsal.iter().filter_map(|finding| match &finding.remedy {
         Remedy::RemoveFinishedJob { uid } => Some(Step {
-            id: format!("remove-job-{}", finding.object.name),
+            id: format!("remove-job-{}", place(&finding.object)),
             action: Action::RemoveJob { object: finding.object.clone(), uid: uid.clone() },
             because: match finding.fields.first() {
                 Some(field) => format!("{}: {}", field.path, finding.cause),
                 None => finding.cause.clone(),
             },
-            undo: Undo::Leave { because: "it had finished, and made anew it would run again".to_owned() },
+            undo: Undo::Leave {
+                because: "it had finished; where Helm was begun, its rollback makes it anew, and it runs again"
+                    .to_owned(),
+            },
         }),
         Remedy::Person { .. } => None,
     });
-    steps.collect()
+    let mut cures: Vec<Step> = Vec::new();
+    for step in steps {
+        // One Job may have more than one field that cannot be changed.
+        if cures.iter().all(|cure| cure.id != step.id) {
+            cures.push(step);
+        }
+    }
+    cures
+}
+
+/// Returns `shop/init`: in ids of steps, so that each is named once in the whole cluster.
+fn place(object: &ObjectRef) -> String {
+    let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    format!("{namespace}{}", object.name)
 }
 
 /// Returns the plan of going back to revision `to_revision`.

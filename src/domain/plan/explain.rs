@@ -1,6 +1,6 @@
 //! A step in words: what it does, how it is reversed.
 
-use super::{Action, Plan, Undo};
+use super::{Action, Plan, Step, Undo};
 use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::summary::Heading;
 use crate::domain::rehearsed::{Rehearsed, wording};
@@ -32,7 +32,12 @@ pub fn undo(undo: &Undo) -> String {
                 [] => String::new(),
                 jobs => format!("remove the new {}, then ", some(jobs, 2)),
             };
-            with_objects(format!("{first}helm rollback to revision {revision}"), remove, keep, data_effects)
+            let again = match remove_first.len() {
+                0 => "",
+                1 => ", which makes the old one anew: it runs again",
+                _ => ", which makes the old ones anew: they run again",
+            };
+            with_objects(format!("{first}helm rollback to revision {revision}{again}"), remove, keep, data_effects)
         }
         Undo::HelmUninstall { remove, keep, data_effects } => {
             with_objects("helm uninstall".to_owned(), remove, keep, data_effects)
@@ -51,8 +56,39 @@ fn with_objects(mut text: String, remove: &[ObjectRef], keep: &[ObjectRef], data
     text
 }
 
+/// Returns how far the steps can be undone, in one line without a full stop.
+#[must_use]
+pub fn way_back(steps: &[Step]) -> String {
+    let left = steps.iter().filter(|step| matches!(step.undo, Undo::Leave { .. } | Undo::Impossible { .. })).count();
+    let effects: usize = steps.iter().map(|step| data_effects(&step.undo).len()).sum();
+    let not_undone = match left {
+        0 => None,
+        1 => Some("1 is not undone".to_owned()),
+        count => Some(format!("{count} are not undone")),
+    };
+    let not_brought_back = match effects {
+        0 => None,
+        1 => Some("the data of 1 hook or Job is not brought back".to_owned()),
+        count => Some(format!("the data of {count} hooks and Jobs is not brought back")),
+    };
+    let lacks: Vec<String> = [not_undone, not_brought_back].into_iter().flatten().collect();
+    let said = if lacks.is_empty() { "each can be undone".to_owned() } else { lacks.join(", ") };
+    match steps.len() {
+        0 => "nothing to do".to_owned(),
+        1 => format!("1 step; {said}"),
+        count => format!("{count} steps; {said}"),
+    }
+}
+
+fn data_effects(undo: &Undo) -> &[ObjectRef] {
+    match undo {
+        Undo::HelmRollback { data_effects, .. } | Undo::HelmUninstall { data_effects, .. } => data_effects,
+        Undo::NotNeeded | Undo::Leave { .. } | Undo::Impossible { .. } => &[],
+    }
+}
+
 /// Returns the plan as it is shown before the user consents: with what its rehearsal found, if there was one, and the flags that
-/// must be given beyond `--yes` because of that.
+/// were given beyond `--yes` because of that.
 #[must_use]
 pub fn view(plan: &Plan, rehearsed: Option<&Rehearsed>) -> PlanView {
     let steps = plan.steps.iter().map(|step| StepView {
@@ -65,11 +101,12 @@ pub fn view(plan: &Plan, rehearsed: Option<&Rehearsed>) -> PlanView {
     PlanView {
         title: format!("{} in namespace {}", plan.title, plan.namespace),
         steps: steps.collect(),
+        way_back: way_back(&plan.steps),
         point_of_no_return,
         changes: rehearsed.map(changes).unwrap_or_default(),
         rehearsal: rehearsed.cloned(),
         warnings: plan.warnings.clone(),
-        consent: rehearsed.map(wording::consent).unwrap_or_default(),
+        consent: rehearsed.map(|rehearsed| wording::consent(&rehearsed.findings)).unwrap_or_default(),
     }
 }
 
@@ -96,8 +133,38 @@ fn duration(secs: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::plan::{PLAN_FORMAT, Step};
+    use crate::domain::plan::PLAN_FORMAT;
     use serde_json::json;
+
+    #[test]
+    fn the_way_back_is_promised_only_as_far_as_it_goes() {
+        let job = |name: &str| ObjectRef {
+            api_version: "batch/v1".into(),
+            kind: "Job".into(),
+            namespace: Some("shop".into()),
+            name: name.into(),
+        };
+        let step = |undo: Undo| Step {
+            id: "a".into(),
+            action: Action::Verify { timeout_secs: 60 },
+            because: "why not".into(),
+            undo,
+        };
+        let rollback = |data_effects: Vec<ObjectRef>| {
+            step(Undo::HelmRollback { revision: 1, remove_first: vec![], remove: vec![], keep: vec![], data_effects })
+        };
+        let leave = || step(Undo::Leave { because: "it had finished".into() });
+        let told = |steps: &[Step]| way_back(steps);
+        assert_eq!(told(&[]), "nothing to do");
+        assert_eq!(told(&[rollback(vec![]), step(Undo::NotNeeded)]), "2 steps; each can be undone");
+        assert_eq!(told(&[leave()]), "1 step; 1 is not undone");
+        let effects = vec![job("a"), job("b")];
+        assert_eq!(
+            told(&[leave(), leave(), rollback(effects)]),
+            "3 steps; 2 are not undone, the data of 2 hooks and Jobs is not brought back"
+        );
+        assert_eq!(told(&[rollback(vec![job("a")])]), "1 step; the data of 1 hook or Job is not brought back");
+    }
 
     #[test]
     fn a_plan_shows_what_its_rehearsal_found() {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::object::ObjectRef;
 use super::post_rendering::Replay;
-use super::rehearsed::Class;
+use super::rehearsed::consent::AcceptedFinding;
 
 /// Format version of a plan.
 pub const PLAN_FORMAT: u32 = 1;
@@ -36,9 +36,9 @@ pub struct Plan {
     pub point_of_no_return: Option<String>,
     /// What the user should know before saying yes, one sentence each.
     pub warnings: Vec<String>,
-    /// Classes of the rehearsal's findings that the user accepted.
+    /// The rehearsal's findings that the user accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub accepted: Vec<Class>,
+    pub accepted: Vec<AcceptedFinding>,
     /// The rehearsed manifests are applied, not those of another render; absent where two renders are the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,

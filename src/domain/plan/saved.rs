@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::{Action, Plan};
 use crate::domain::facts::{Answer, LiveFacts, ObjectFacts};
 use crate::domain::object::ObjectRef;
+use crate::domain::random::RandomField;
 use crate::domain::rehearsed::Rehearsed;
 use crate::domain::report::Problem;
 
@@ -30,6 +31,9 @@ pub struct SavedPlan {
     pub bound: Binding,
     /// Every object that it touches, as it was: what differs now is drift.
     pub objects: Vec<SavedObject>,
+    /// The fields that are drawn at each render.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub random: Vec<RandomField>,
     /// Every rendered object, by the digest of all of it but its random fields.
     pub rendered: Vec<RenderedObject>,
     /// The plan.

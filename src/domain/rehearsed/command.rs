@@ -20,6 +20,7 @@ const OTHER_WAY: &str =
     "the rehearsal has a kubeconfig of its own, and the command would pass it by; give it to `helm csghub`";
 const OTHER_IDENTITY: &str = "the rehearsal is played as the user of the session; give it to `helm csghub`";
 const LOST_ENVIRONMENT: &str = "what it starts does not get the rehearsal's KUBECONFIG";
+const READS_PROFILES: &str = "a login or interactive shell reads profiles, which may set a KUBECONFIG of their own";
 const OTHER_STORAGE: &str = "releases in a database are not in the cluster, so that it would write for real";
 
 /// Flags that lead to another server.
@@ -60,9 +61,14 @@ const LOSE_THE_ENVIRONMENT: [&str; 14] = [
     "unshare",
 ];
 
-/// Programs that start the one that their words name, or set variables for it.
-const STARTERS: [&str; 12] =
-    ["command", "env", "exec", "export", "ionice", "nice", "nohup", "setsid", "stdbuf", "time", "timeout", "xargs"];
+/// Programs that start the one that their words name.
+const STARTERS: [&str; 14] = [
+    "builtin", "chrt", "command", "env", "exec", "ionice", "nice", "nohup", "setsid", "stdbuf", "taskset", "time",
+    "timeout", "xargs",
+];
+
+/// What a shell sets and takes away variables with.
+const SETTERS: [&str; 6] = ["declare", "export", "local", "readonly", "typeset", "unset"];
 
 /// Programs whose words are a command line of their own.
 const SHELLS: [&str; 7] = ["ash", "bash", "busybox", "dash", "ksh", "sh", "zsh"];
@@ -76,7 +82,8 @@ const KUBECTL_LETTERS_WITH_VALUE: &str = "cfklLnopTv";
 /// `KUBECACHEDIR` are among them: the rehearsal sets its own.
 #[must_use]
 pub fn leads_elsewhere(variable: &str) -> bool {
-    VARIABLE_STARTS.iter().any(|start| variable.starts_with(start)) || variable == "HELM_DRIVER_SQL_CONNECTION_STRING"
+    VARIABLE_STARTS.iter().any(|start| variable.starts_with(start))
+        || matches!(variable, "HELM_DRIVER_SQL_CONNECTION_STRING" | "BASH_ENV")
 }
 
 /// Checks the storage driver of Helm's releases, the value of `HELM_DRIVER`.
@@ -98,22 +105,49 @@ pub fn check_driver(driver: &str) -> Result<(), RefusedWord> {
 /// # Errors
 /// [`RefusedWord`] for the first word that leads past the proxy.
 pub fn scrub(words: &[String]) -> Result<Vec<String>, RefusedWord> {
-    let Some((program, arguments)) = words.split_first() else { return Ok(Vec::new()) };
+    check_command(words)?;
+    Ok(words.to_vec())
+}
+
+/// Checks a command, and those that it starts: `timeout 5m env A=b bash -c ...`. Which word is a program and which a value is not
+/// known, so that each that could be one is taken for one.
+fn check_command(words: &[String]) -> Result<(), RefusedWord> {
+    let Some((program, arguments)) = words.split_first() else { return Ok(()) };
     check_program(program)?;
     let program = base_name(program);
-    for word in arguments {
+    let (is_starter, is_shell) = (STARTERS.contains(&program), SHELLS.contains(&program));
+    for (index, word) in arguments.iter().enumerate() {
         check_flag(program, word)?;
         if program == "env" {
             check_env_word(word)?;
         }
-        if STARTERS.contains(&program) {
+        if is_starter {
+            check_setting(word)?;
             check_program(word)?;
         }
-        if SHELLS.contains(&program) {
+        let is_started = STARTERS.contains(&base_name(word)) || SHELLS.contains(&base_name(word));
+        if (is_starter || is_shell) && is_started {
+            check_command(&arguments[index..])?;
+        }
+        if is_shell {
             word.split([';', '|', '&', '(', ')', '`', '\n']).try_for_each(check_shell_command)?;
         }
     }
-    Ok(words.to_vec())
+    if is_shell { check_shell_options(program, arguments) } else { Ok(()) }
+}
+
+/// A shell's options end with its script.
+fn check_shell_options(program: &str, arguments: &[String]) -> Result<(), RefusedWord> {
+    for word in arguments.iter().take_while(|word| word.starts_with(['-', '+'])) {
+        let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-')).unwrap_or_default();
+        if letters.contains(['l', 'i']) || matches!(word.as_str(), "--login" | "--rcfile" | "--init-file") {
+            return Err(RefusedWord { word: format!("{program} {word}"), because: READS_PROFILES });
+        }
+        if letters.contains('c') {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Checks one command of a script, as far as words alone tell. Letters are looked at where they are kubectl's: `curl -s` is none.
@@ -122,9 +156,14 @@ fn check_shell_command(text: &str) -> Result<(), RefusedWord> {
     let mut program = None;
     for word in words.filter(|word| !word.is_empty()) {
         let own = base_name(program.unwrap_or_default());
-        if program.is_none() || STARTERS.contains(&own) {
+        if program.is_none() || STARTERS.contains(&own) || SHELLS.contains(&own) {
             check_setting(word)?;
             check_program(word)?;
+        }
+        if SETTERS.contains(&own) {
+            // `unset KUBECONFIG` leads to the user's own, as `KUBECONFIG=` does.
+            check_setting(&format!("{}=", word.split('=').next().unwrap_or(word)))?;
+            check_setting(word)?;
         }
         if program.is_none() && !word.contains('=') && word != "!" {
             program = Some(word);
@@ -312,6 +351,12 @@ mod tests {
             ("env KUBECONFIG=/x helm list", "KUBECONFIG="),
             ("env A=b HELM_KUBETOKEN=s3cr3t helm list", "HELM_KUBETOKEN="),
             ("env HELM_DRIVER=SQL helm list", "HELM_DRIVER=sql"),
+            ("timeout 10m env KUBECONFIG=/x helm upgrade", "KUBECONFIG="),
+            ("timeout 10m env -i helm upgrade", "env -i"),
+            ("nohup nice env A=b sudo helm upgrade", "sudo"),
+            ("bash -l deploy.sh", "bash -l"),
+            ("bash -lc ls", "bash -lc"),
+            ("nice bash --login deploy.sh", "bash --login"),
         ] {
             assert_eq!(refused(line), word, "{line}");
         }
@@ -329,13 +374,20 @@ mod tests {
             ("exec sudo helm upgrade", "sudo"),
             ("A=b HELM_KUBETOKEN=x helm upgrade", "HELM_KUBETOKEN="),
             ("export KUBECONFIG=/x; helm upgrade", "KUBECONFIG="),
+            ("unset KUBECONFIG; helm upgrade", "KUBECONFIG="),
+            ("declare -x KUBECONFIG=/x && helm upgrade", "KUBECONFIG="),
+            ("timeout 5m env KUBECONFIG=/x helm upgrade", "KUBECONFIG="),
+            ("bash -c 'KUBECONFIG=/x helm upgrade'", "KUBECONFIG="),
         ] {
-            let words = ["bash", "-ec", script].map(str::to_owned);
-            assert_eq!(scrub(&words).expect_err("refused").word, word, "{script}");
+            for start in [&["bash", "-ec"][..], &["nice", "bash", "-c"], &["env", "A=b", "sh", "-c"]] {
+                let words: Vec<String> = start.iter().chain([&script]).map(|word| (*word).to_owned()).collect();
+                assert_eq!(scrub(&words).expect_err("refused").word, word, "{start:?} {script}");
+            }
         }
         for script in [
             "helm upgrade shop . -n shop --set KUBECONFIG=b && kubectl -n shop get pods",
             "curl -s https://a | grep -rs x; echo sudo",
+            "set -eu; unset A; export B=c; timeout 5m helm upgrade shop .",
         ] {
             let words = ["sh", "-c", script].map(str::to_owned);
             assert_eq!(scrub(&words).map(|_| ()), Ok(()), "{script}");

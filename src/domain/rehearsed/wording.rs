@@ -362,12 +362,11 @@ pub fn traits(object: &RehearsedObject) -> String {
     if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
 }
 
-/// Returns the flags that must be given beyond `--yes`, each with its reason: what is destroyed is named, object by object.
+/// Returns the flags that accept what would be destroyed, each with its reason: it is named object by object.
 #[must_use]
-pub fn consent(rehearsed: &Rehearsed) -> Vec<String> {
+pub fn consent(findings: &[Finding]) -> Vec<String> {
     let mut asked: Vec<(&ObjectRef, Vec<String>)> = Vec::new();
-    let needs_it = |finding: &&Finding| matches!(finding.class, Class::DataLoss | Class::ForeignDeletion);
-    for finding in rehearsed.findings.iter().filter(needs_it) {
+    for finding in findings.iter().filter(|finding| finding.class.destroys()) {
         let because = format!("{}, {}", finding.class.title(), finding.cause);
         match asked.iter_mut().find(|(object, _)| object.is_same_object(&finding.object)) {
             Some((_, reasons)) => reasons.push(because),
@@ -377,6 +376,19 @@ pub fn consent(rehearsed: &Rehearsed) -> Vec<String> {
     let flag =
         |(object, reasons): (&ObjectRef, Vec<String>)| format!("`--delete {}`: {}", typed(object), reasons.join("; "));
     asked.into_iter().map(flag).collect()
+}
+
+/// Returns the ways on in spite of what stands in the way: the flags that accept what would be destroyed, and those for a
+/// rehearsal that is wrong.
+#[must_use]
+pub fn ways_on(standing: &[Finding]) -> Vec<String> {
+    let mut ways = consent(standing);
+    for class in Class::ALL.into_iter().filter(|class| !class.destroys()) {
+        if standing.iter().any(|finding| finding.class == class) {
+            ways.push(format!("`--waive {}=REASON`, if the rehearsal is wrong there", class.waiver_id()));
+        }
+    }
+    ways
 }
 
 /// Returns what a user types to name the object: `persistentvolumeclaim/shop/data`.

@@ -89,6 +89,20 @@ impl RunFolder {
         Ok(path)
     }
 
+    /// Removes a file of the run, if it is there.
+    ///
+    /// # Errors
+    /// [`DiskError`]: it is still there.
+    pub fn remove(&self, name: &str) -> Result<(), DiskError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(DiskError::because("remove", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads a file of the run; nothing if there is none.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use super::error::{Failure, render_error};
 use super::options::Verbosity;
+use super::plan::sentence;
 use super::style::{Style, plain};
 use super::view::View;
 use crate::domain::rehearsed::summary::Heading;
@@ -62,10 +63,7 @@ fn plan(plan: &PlanView) -> String {
     let mut page = format!("### {}\n", text(&plan.title));
     let way_back = match &plan.point_of_no_return {
         Some(point) => format!("⚠️ **Point of no return:** {}", text(point)),
-        None if plan.steps.is_empty() => "Nothing to do.".to_owned(),
-        None => {
-            format!("{} step{}; each can be undone.", plan.steps.len(), if plan.steps.len() == 1 { "" } else { "s" })
-        }
+        None => text(&sentence(&plan.way_back)),
     };
     paragraph(&mut page, &way_back);
     if !plan.steps.is_empty() {
@@ -84,7 +82,7 @@ fn plan(plan: &PlanView) -> String {
         list(&mut page, "Changes", plan.changes.iter().map(|change| text(change)));
     }
     list(&mut page, "Warnings", plan.warnings.iter().map(|warning| format!("⚠️ {}", text(warning))));
-    list(&mut page, "Consent needed", plan.consent.iter().map(|flag| text(flag)));
+    list(&mut page, "Accepted by name", plan.consent.iter().map(|flag| text(flag)));
     page
 }
 
@@ -300,7 +298,8 @@ mod tests {
             title: "shop 1.2.0 -> 1.3.0 in namespace shop".into(),
             steps: vec![step("remove finished Job shop/migrate"), step("helm upgrade (revision 4)")],
             warnings: vec!["`--no-hooks` is passed on".into()],
-            consent: wording::consent(&rehearsed),
+            consent: wording::consent(&rehearsed.findings),
+            way_back: "2 steps; each can be undone".into(),
             rehearsal: Some(rehearsed),
             ..PlanView::default()
         };

@@ -1,6 +1,6 @@
 //! A plan as text.
 
-use super::layout::{counted, hang, hang_at, headline, text_of};
+use super::layout::{hang, hang_at, headline, text_of};
 use super::options::Verbosity;
 use super::rehearsal::rehearsal_lines;
 use super::style::{Mark, Style};
@@ -12,7 +12,7 @@ const CHANGES: usize = 12;
 /// Rows that the rehearsal may take within a plan.
 const REHEARSAL_ROWS: usize = 16;
 
-/// Returns the plan: what it is and how far it can be undone in the first lines, what must be consented to in the last.
+/// Returns the plan: what it is and how far it can be undone in the first lines, what was accepted by name in the last.
 #[must_use]
 pub fn render_plan(plan: &PlanView, style: &Style, verbosity: Verbosity) -> String {
     let style = *style;
@@ -32,7 +32,7 @@ pub fn render_plan(plan: &PlanView, style: &Style, verbosity: Verbosity) -> Stri
         lines.extend(plan.warnings.iter().flat_map(|warning| hang(style, &mark, warning)));
     }
     if !plan.consent.is_empty() {
-        lines.extend(section(style, "Consent needed"));
+        lines.extend(section(style, "Accepted by name"));
         lines.extend(plan.consent.iter().flat_map(|flag| hang_at(style, "  ", 4, flag)));
     }
     text_of(&lines)
@@ -48,9 +48,15 @@ fn way_back(style: Style, plan: &PlanView) -> Vec<String> {
         Some(point) => {
             hang_at(style, &format!("{} ", style.mark(Mark::Warning)), 2, &format!("point of no return: {point}"))
         }
-        None if plan.steps.is_empty() => hang(style, "", "Nothing to do."),
-        None => hang(style, "", &format!("{}; each can be undone.", counted(plan.steps.len(), "step"))),
+        None => hang(style, "", &sentence(&plan.way_back)),
     }
+}
+
+/// Returns the text with a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 fn steps(style: Style, plan: &PlanView) -> Vec<String> {
@@ -108,6 +114,7 @@ mod tests {
                     "`helm rollback` to revision 3, then restore database shop",
                 ),
             ],
+            way_back: "3 steps; each can be undone".into(),
             point_of_no_return: None,
             rehearsal: None,
             changes: (1..=14)
@@ -143,7 +150,11 @@ mod tests {
     #[test]
     fn a_plan_without_steps_says_that_there_is_nothing_to_do() {
         let style = Style { width: 60, colour: false, unicode: true };
-        let plan = PlanView { title: "Upgrade shop in namespace shop".into(), ..PlanView::default() };
+        let plan = PlanView {
+            title: "Upgrade shop in namespace shop".into(),
+            way_back: "nothing to do".into(),
+            ..PlanView::default()
+        };
         assert_eq!(render_plan(&plan, &style, Verbosity::Normal), "Upgrade shop in namespace shop\nNothing to do.\n");
     }
 

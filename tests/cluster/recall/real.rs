@@ -17,7 +17,7 @@ use crate::support::Request;
 /// Not counted: a deletion of what is not there, a creation of a namespace or CRD that is (Helm takes both for done), and what
 /// passes by itself.
 pub(super) fn refused(requests: &[Request], known: &[Document], namespace: &str) -> BTreeSet<String> {
-    let refused = requests.iter().filter(|request| {
+    let refused = requests.iter().enumerate().filter(|(_, request)| {
         let is_done = match request.verb.as_str() {
             "delete" => request.code == 404,
             "create" => {
@@ -27,12 +27,19 @@ pub(super) fn refused(requests: &[Request], known: &[Document], namespace: &str)
         };
         request.is_write() && request.code >= 400 && !matches!(request.code, 429 | 503) && !is_done
     });
-    refused.map(|request| named(request, known, namespace)).collect()
+    refused.map(|(index, request)| named(request, &requests[..index], known, namespace)).collect()
 }
 
-/// Names the object of a request: kinds by the plural in its path.
-fn named(request: &Request, known: &[Document], namespace: &str) -> String {
+/// Names the object of a request: kinds by the plural in its path. The audit log has no body of a creation that was refused before
+/// it was decoded; Helm asked for the object just before, and it was not there.
+fn named(request: &Request, earlier: &[Request], known: &[Document], namespace: &str) -> String {
     let path = request.uri.split('?').next().unwrap_or_default();
+    let asked_for = || {
+        earlier.iter().rev().filter(|asked| asked.verb == "get" && asked.code == 404).find_map(|asked| {
+            let name = asked.uri.split('?').next()?.strip_prefix(path)?.strip_prefix('/')?;
+            (!name.contains('/')).then_some(name)
+        })
+    };
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     // api/v1/..., apis/GROUP/VERSION/...
     let rest = parts.get(if parts.first() == Some(&"api") { 2 } else { 3 }..).unwrap_or_default();
@@ -41,7 +48,7 @@ fn named(request: &Request, known: &[Document], namespace: &str) -> String {
         rest => (namespace, rest),
     };
     let of_body = request.body.as_ref().and_then(|body| body.pointer("/metadata/name")?.as_str());
-    let name = rest.get(1).copied().or(of_body).unwrap_or("?");
+    let name = rest.get(1).copied().or(of_body).or_else(asked_for).unwrap_or("?");
     let resource = rest.first().copied().unwrap_or_default();
     let kinds = known.iter().map(kind_of).chain(["Secret"]);
     let kind = kinds.into_iter().find(|kind| plural(kind) == resource).unwrap_or(resource);

@@ -58,6 +58,7 @@ fn saved(objects: Vec<SavedObject>, removed: &[&str]) -> SavedPlan {
         run_id: "20260101-000000-aaaa".into(),
         bound: binding(),
         objects,
+        random: vec![],
         rendered: vec![],
         plan: plan(removed),
         rehearsal: serde_json::from_value(rehearsal).expect("a rehearsal"),

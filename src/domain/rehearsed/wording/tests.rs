@@ -213,7 +213,7 @@ fn what_is_destroyed_must_be_named() {
         crd,
     ];
     assert_eq!(
-        consent(&rehearsed(vec![], findings)),
+        consent(&findings),
         [
             "`--delete configmap/shop/a`: deletion of what another owns, so it is; loss of data, so it is",
             "`--delete customresourcedefinition/things.example.com`: loss of data, so it is",
