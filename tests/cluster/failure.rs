@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::program::files;
@@ -187,6 +188,52 @@ fn a_job_that_was_made_anew_goes_again_where_the_upgrade_is_undone() {
     scene.install("hubble-1.0.0", &["--set", "hazards.immutableJob.enabled=true"]);
     let flags = ["--set", "hazards.immutableJob.enabled=true,hazards.behaviour=crash-loop"];
     fail(&scene, &flags, 41, &[]);
+}
+
+/// Helm never came to the Job; its rollback makes the old one anew, which runs again.
+#[test]
+fn a_removed_job_that_the_way_back_makes_anew_is_named() {
+    let Some(bed) = Bed::open() else { return };
+    let scene = Scene::new(&bed, "jobagain");
+    let hazard = "hazards.immutableJob.enabled=true";
+    scene.install("hubble-1.0.0", &["--set", hazard]);
+    let uid = || {
+        scene.bed.kubectl(&[
+            "get",
+            "job",
+            "shop-importer",
+            "-n",
+            &scene.namespace.name,
+            "-o",
+            "jsonpath={.metadata.uid}",
+        ])
+    };
+    let before = uid();
+    let flags = ["--set", &format!("{hazard},hazards.failingHook.enabled=true")];
+    let (_, report) = fail(&scene, &flags, 41, &[]);
+    assert_ne!(uid(), before, "it was made anew");
+    let to_do = report["to_do"].to_string();
+    assert!(to_do.contains("shop-importer") && to_do.contains("shop-gate"), "{to_do}");
+}
+
+/// Between the removal and Helm nothing of Helm's has begun.
+#[test]
+fn a_run_that_is_stopped_before_helm_names_the_job_that_it_removed() {
+    let Some(bed) = Bed::open() else { return };
+    let scene = Scene::new(&bed, "jobgone");
+    let hazard = ["--set", "hazards.immutableJob.enabled=true"];
+    scene.install("hubble-1.0.0", &hazard);
+    let job = format!("Job {}/shop-importer", scene.namespace.name);
+    let mut run = scene.start_upgrade(&hazard);
+    let get = ["get", "job", "shop-importer", "-n", &scene.namespace.name];
+    run.until_soon(|_| (!bed.try_kubectl(&get, None).status.success()).then_some(()));
+    run.signal(Signal::INT);
+    let ran = run.end().expect(40);
+    assert_eq!(scene.newest(), (1, "deployed".to_owned()), "{}", ran.all());
+    let report = report(&scene);
+    assert_eq!(report["left_behind"][0]["fate"], "removed", "{report}");
+    ran.says(&job);
+    scene.assert_tidy();
 }
 
 #[test]

@@ -116,6 +116,10 @@ fn the_users_own_renderer_runs_first() {
     tell(folder.path(), &expected);
     let replayed = in_folder(folder.path(), "replay", &MANIFESTS.replace("YQ==", "enp6"), own());
     assert_eq!(String::from_utf8_lossy(&replayed.stdout), expected);
+    // It may be ours again, without the order of this run.
+    let again = json!({"name": "ours", "program": GUARD, "arguments": ["post-render"], "environment": {}});
+    let passed = in_folder(folder.path(), "keep", MANIFESTS, Some(again));
+    assert_eq!(String::from_utf8_lossy(&passed.stdout), MANIFESTS);
     // Larger than any pipe, and it never reads.
     let deaf = in_folder(folder.path(), "keep", &MANIFESTS.repeat(10_000), Some(shell("echo 'a: 1'")));
     assert_eq!(String::from_utf8_lossy(&deaf.stdout), "a: 1\n");

@@ -127,7 +127,7 @@ fn check_command(words: &[String]) -> Result<(), RefusedWord> {
         }
         let is_started = STARTERS.contains(&base_name(word)) || SHELLS.contains(&base_name(word));
         if (is_starter || is_shell) && is_started {
-            check_command(&arguments[index..])?;
+            check_command(arguments.get(index..).unwrap_or_default())?;
         }
         if is_shell {
             word.split([';', '|', '&', '(', ')', '`', '\n']).try_for_each(check_shell_command)?;
