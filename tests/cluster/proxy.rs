@@ -263,9 +263,10 @@ fn what_is_not_in_the_table_never_reaches_the_server() {
 #[test]
 fn every_helm_reads_releases_through_the_proxy() {
     let Some(bed) = Bed::open() else { return };
-    let (scene, user, doorway) = scene(&bed, "helms");
+    let (scene, user, _) = scene(&bed, "helms");
     let namespace = scene.namespace.name.as_str();
     for helm in Helm::all() {
+        let doorway = Doorway::open(&user.kubeconfig, namespace);
         for words in [
             vec!["list", "-n", namespace, "-o", "json"],
             vec!["history", "shop", "-n", namespace],

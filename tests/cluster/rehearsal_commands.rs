@@ -299,7 +299,7 @@ fn what_the_proxy_denies_is_told_to_the_command_and_to_the_user() {
     let ran = scene.run(&["rehearse", "-o", "json", "--", &script.display().to_string()]).expect(20);
     before.assert_unchanged(&scene);
     let denied = ran.json()["denied"].to_string();
-    for what in ["/exec: ", "deployments/scale", "serviceaccounts/token"] {
+    for what in ["/exec (", "deployments/scale", "serviceaccounts/token"] {
         assert!(denied.contains(what), "{what}: {denied}");
     }
 }

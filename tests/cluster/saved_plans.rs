@@ -360,11 +360,10 @@ fn a_post_renderer_of_the_users_own_keeps_working_before_ours() {
             "Helm {}",
             scene.helm.version
         );
-        // One that fails only when it counts is named, and nothing is applied.
-        own_renderer(
-            &scene,
-            "[ \"$CSGHUB_POST_RENDER\" = replay ] && { echo no overlay today >&2; exit 3; }; exec cat",
-        );
+        // One that fails only when it counts, in the second run that has begun, is named, and nothing is applied.
+        let journals = scene.state().join("helm-csghub/runs/*/journal.jsonl");
+        let count = format!("[ $(ls {} | wc -l) -gt 1 ]", journals.display());
+        own_renderer(&scene, &format!("{count} && {{ echo no overlay today >&2; exit 3; }}; exec cat"));
         let ran = with_plugins(&scene, &words).end().expect(40);
         ran.says("no overlay today");
         assert_eq!(scene.newest(), (2, "deployed".to_owned()));
