@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::Rehearsal;
-use super::call::{Resource, Target};
+use super::call::{Resource, Target, is_path_part};
 use super::message::{Request, Response};
 use super::patch::Schema;
 use super::write::{Act, Base, Write};
@@ -123,7 +123,9 @@ impl Rehearsal {
 
     fn stand_in_lookup(&self, write: &Write) -> Option<Lookup> {
         let namespace = write.target.namespace.as_deref()?;
-        let is_needed = self.is_made_here(namespace) && write.is_stand_in_free.is_none() && write.target.name.is_some();
+        // What can be no name is sent as it is: the server refuses it.
+        let has_name = write.target.name.as_deref().is_some_and(is_path_part);
+        let is_needed = self.is_made_here(namespace) && write.is_stand_in_free.is_none() && has_name;
         is_needed.then(|| Lookup::StandIn { namespace: self.stand_in() })
     }
 
@@ -175,6 +177,9 @@ impl Rehearsal {
             version: served.get("name").and_then(Value::as_str)?.to_owned(),
             plural: text("/spec/names/plural")?.to_owned(),
         };
+        if ![&resource.group, &resource.version, &resource.plural].into_iter().all(|part| is_path_part(part)) {
+            return None;
+        }
         Some(Lookup::CustomObjects { definition: name.clone(), resource })
     }
 }

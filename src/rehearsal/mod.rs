@@ -51,7 +51,7 @@ pub use message::{Continuation, Next, Request, Response, Watch};
 pub use settings::{Pretended, ReleaseSettings, Settings};
 
 use account::Account;
-use call::{Call, Target};
+use call::{Call, Denied, Target};
 use crd::Definition;
 use kinds::Kinds;
 use lookup::Known;
@@ -117,14 +117,23 @@ impl Rehearsal {
             Ok(call) if call.is_review() => Next::Forward(request),
             Ok(Call { verb, target: Some(target) }) if !verb.reads() => self.write(verb, target, request),
             Ok(call) => self.read(call, request),
-            Err(denied) => {
-                let told = denied.to_string();
-                if !self.denied.contains(&told) {
-                    self.denied.push(told);
-                }
-                Next::Answer(denied.into_response())
-            }
+            Err(denied) => Next::Answer(self.deny(denied)),
         }
+    }
+
+    /// Takes back a request that is not sent because it might store something ([`stores_nothing`]), and returns what is
+    /// answered instead. The core should never have let it out: it is told with all else that was denied.
+    pub fn withhold(&mut self, request: &Request) -> Response {
+        self.deny(Denied::withheld(request))
+    }
+
+    /// Keeps what is not let through, and returns the answer to it.
+    fn deny(&mut self, denied: Denied) -> Response {
+        let told = denied.to_string();
+        if !self.denied.contains(&told) {
+            self.denied.push(told);
+        }
+        denied.into_response()
     }
 
     /// Takes the server's answer to what [`Next::Ask`] asked.

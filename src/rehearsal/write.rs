@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use super::call::{Resource, Target, Verb, query};
+use super::call::{Resource, Target, Verb, is_path_part, query};
 use super::disguise::Disguise;
 use super::lookup::Lookup;
 use super::message::{self, Continuation, Next, Request, Response};
@@ -252,7 +252,8 @@ impl Rehearsal {
     /// Returns the namespace that stands in for one that is not there yet: that of the release, else `default`.
     pub(super) fn stand_in(&self) -> String {
         let own = self.settings.release.as_ref().map(|release| release.namespace.clone());
-        own.filter(|namespace| !self.is_made_here(namespace)).unwrap_or_else(|| "default".to_owned())
+        own.filter(|namespace| is_path_part(namespace) && !self.is_made_here(namespace))
+            .unwrap_or_else(|| "default".to_owned())
     }
 }
 
