@@ -282,6 +282,19 @@ impl Denied {
         }
     }
 
+    /// Returns the denial of a write, told as `POST things.example.com`, that an extension API server would get.
+    pub(super) fn extension(what: String) -> Self {
+        Self { what, because: "it is served by an extension API server, which may not honour dry runs" }
+    }
+
+    /// Returns the denial of a write of which nobody can tell who would get it.
+    pub(super) fn unknown_backend(what: String) -> Self {
+        Self {
+            what,
+            because: "whether an extension API server serves it, which may not honour dry runs, could not be read",
+        }
+    }
+
     /// Returns 405 with the reason, as a Status.
     #[must_use]
     pub(super) fn into_response(self) -> Response {

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::aggregation::Backend;
 use super::call::{Resource, Target};
 use super::crd::Definition;
 use super::message::{self, Next, Response};
@@ -91,7 +92,9 @@ impl Rehearsal {
             return match (base.now(), base.real()) {
                 (None, None) => Next::Answer(super::read::not_found(&write.target)),
                 // The definition is only changed: the object is there, and the server can judge its deletion.
-                (Some(_), Some(_)) if self.is_served(&write.target) => {
+                (Some(_), Some(_))
+                    if self.is_served(&write.target) && self.backend(&write.target.resource) == Backend::Own =>
+                {
                     let options = write.body.clone();
                     write.dispatch(Act::Delete, &options)
                 }

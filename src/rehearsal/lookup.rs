@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::StatusCode;
 use serde_json::Value;
 
-use super::Rehearsal;
 use super::call::{Resource, Target, is_path_part};
 use super::message::{Request, Response};
 use super::patch::Schema;
 use super::write::{Act, Base, Write};
+use super::{Rehearsal, aggregation};
 use crate::domain::facts::Answer;
 
 /// A question to the server.
@@ -25,6 +25,8 @@ pub(super) enum Lookup {
     Services,
     /// The ranges of Service addresses.
     ServiceCidrs,
+    /// Who serves the group and version of a resource.
+    ApiService { resource: Resource },
     /// The schemas of a group and version.
     Schema { api_version: String },
     /// How many objects a kind that is to be deleted has.
@@ -39,8 +41,22 @@ pub(super) struct Known {
     pub(super) services: Option<Answer<Vec<Value>>>,
     pub(super) service_cidrs: Option<Answer<Vec<Value>>>,
     schemas: BTreeMap<String, Option<Value>>,
+    /// By group and version: whether an extension API server serves it; nothing if that could not be read.
+    pub(super) extensions: BTreeMap<String, Option<bool>>,
     /// By the name of the definition.
     pub(super) custom_objects: BTreeMap<String, Option<usize>>,
+}
+
+impl Known {
+    /// Tells whether the schemas of a group and version were asked for.
+    pub(super) fn has_schema(&self, api_version: &str) -> bool {
+        self.schemas.contains_key(api_version)
+    }
+
+    /// Returns the schemas of a group and version, if they were asked for and are there.
+    pub(super) fn schema(&self, api_version: &str) -> Option<&Value> {
+        self.schemas.get(api_version)?.as_ref()
+    }
 }
 
 impl Lookup {
@@ -55,6 +71,14 @@ impl Lookup {
             Self::Quotas { namespace } => write.get(&core("resourcequotas").path(Some(namespace), None), &[]),
             Self::Services => write.get(&core("services").path(None, None), &[]),
             Self::ServiceCidrs => write.get("/apis/networking.k8s.io/v1/servicecidrs", &[]),
+            Self::ApiService { resource: Resource { group, version, .. } } => {
+                let services = Resource {
+                    group: "apiregistration.k8s.io".to_owned(),
+                    version: "v1".to_owned(),
+                    plural: "apiservices".to_owned(),
+                };
+                write.get(&services.path(None, Some(&format!("{version}.{group}"))), &[])
+            }
             Self::Schema { api_version } => {
                 let page = if api_version.contains('/') { "apis" } else { "api" };
                 write.get(&format!("/openapi/v3/{page}/{api_version}"), &[])
@@ -102,6 +126,13 @@ impl Rehearsal {
             }
             Lookup::Services => self.known.services = Some(answered(items())),
             Lookup::ServiceCidrs => self.known.service_cidrs = Some(answered(items())),
+            Lookup::ApiService { resource } => {
+                let is_extension = match body() {
+                    Some(api_service) => Some(aggregation::is_extension(&api_service)),
+                    None => (answer.status() == StatusCode::NOT_FOUND).then_some(false),
+                };
+                self.known.extensions.insert(resource.api_version(), is_extension);
+            }
             Lookup::Schema { api_version } => drop(self.known.schemas.insert(api_version, body())),
             Lookup::CustomObjects { definition, .. } => {
                 let count = body().map(|list| {
@@ -116,7 +147,7 @@ impl Rehearsal {
 
     /// Returns the schema of an object's kind, if it was asked for and is there.
     pub(super) fn schema_of(&self, resource: &Resource, object: &Value) -> Option<Schema> {
-        let document = self.known.schemas.get(&resource.api_version())?.as_ref()?;
+        let document = self.known.schema(&resource.api_version())?;
         let kind = object.get("kind").and_then(Value::as_str)?;
         Schema::find(document, &resource.group, &resource.version, kind)
     }

@@ -6,11 +6,12 @@
 //!
 //! ```text
 //! request -> call (is it in the table?) -> read: overlay, or the server's answer merged with it
-//!                                       -> write: what is it now? (lookup) -> disguise -> dry run
+//!                                       -> write: what is it now, who serves it? (lookup) -> disguise -> dry run
 //! answer  -> judge: refusal, or what a dry run leaves out (beyond) -> account; overlay, made ready -> answer
 //! ```
 
 mod account;
+mod aggregation;
 mod allocator;
 mod beyond;
 mod call;

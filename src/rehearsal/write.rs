@@ -5,6 +5,7 @@
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use super::aggregation::Backend;
 use super::call::{Resource, Target, Verb, is_path_part, query};
 use super::disguise::Disguise;
 use super::lookup::Lookup;
@@ -24,6 +25,18 @@ pub(super) enum Act {
     Patch,
     Update,
     Delete,
+}
+
+impl Act {
+    /// Returns how it is asked for.
+    pub(super) fn method(self) -> Method {
+        match self {
+            Self::Create => Method::POST,
+            Self::Apply | Self::Patch => Method::PATCH,
+            Self::Update => Method::PUT,
+            Self::Delete => Method::DELETE,
+        }
+    }
 }
 
 /// A write of the rehearsed command.
@@ -151,8 +164,18 @@ impl Rehearsal {
                 None => return ask(Lookup::Base, write),
             }
         }
-        if let Some(definition) = self.definition_of(&write.target).cloned() {
+        let definition = self.definition_of(&write.target).cloned();
+        if (definition.is_none() || self.is_served(&write.target))
+            && let Some(lookup) = self.backend_lookup(&write)
+        {
+            return ask(lookup, write);
+        }
+        if let Some(definition) = definition {
             return self.judge_custom(write, &definition);
+        }
+        match self.backend(&write.target.resource) {
+            Backend::Own => {}
+            backend => return self.hold_back(write, backend),
         }
         if let Some(lookup) = self.next_lookup(&write) {
             return ask(lookup, write);
@@ -352,7 +375,7 @@ fn with_real_version(object: &Value, real: Option<&Value>) -> Value {
     object
 }
 
-fn already_exists(target: &Target) -> Response {
+pub(super) fn already_exists(target: &Target) -> Response {
     let name = target.name.as_deref().unwrap_or_default();
     let plural = &target.resource.plural;
     let status = json!({
@@ -440,17 +463,16 @@ impl Write {
         let mut query = self.query.clone();
         query.push(("dryRun".to_owned(), "All".to_owned()));
         let json = "application/json";
-        let (method, path, content, content_type) = match act {
-            Act::Create => (Method::POST, collection, self.disguise.put_on(body).to_string().into_bytes(), json),
-            Act::Update => (Method::PUT, object, self.disguise.put_on(body).to_string().into_bytes(), json),
-            Act::Apply => {
-                let content = self.disguise.put_on(body).to_string().into_bytes();
-                (Method::PATCH, object, content, "application/apply-patch+yaml")
-            }
-            Act::Patch => (Method::PATCH, object, self.raw.clone(), self.content_type.as_str()),
+        let put_on = || self.disguise.put_on(body).to_string().into_bytes();
+        let (path, content, content_type) = match act {
+            Act::Create => (collection, put_on(), json),
+            Act::Update => (object, put_on(), json),
+            Act::Apply => (object, put_on(), "application/apply-patch+yaml"),
+            Act::Patch => (object, self.raw.clone(), self.content_type.as_str()),
             // With a body the server reads `dryRun` from it alone, and would really delete (T1).
-            Act::Delete => (Method::DELETE, object, delete_options(body).to_string().into_bytes(), json),
+            Act::Delete => (object, delete_options(body).to_string().into_bytes(), json),
         };
+        let method = act.method();
         let request = if self.is_opaque && act != Act::Delete {
             self.request(method, &path, &query, self.raw.clone(), &self.content_type)
         } else {
