@@ -12,7 +12,7 @@ use super::ready;
 use super::refusal::{self, Refusal, RefusedWrite};
 use super::ruling::Ruling;
 use super::write::{Act, Base, Write, is_passing};
-use super::{Rehearsal, deletion, diff, immutable, replica_set};
+use super::{Rehearsal, deletion, diff, immutable, own_dry_run, replica_set};
 use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::{Class, FieldChange, Finding, Mode, Remedy, Verdict};
 
@@ -163,7 +163,7 @@ impl Rehearsal {
             };
             self.account.write(&key, named, verdict, is_hook(&object));
         }
-        self.keep(&key, object, &base, status)
+        self.keep(&write, &key, object, &base, status)
     }
 
     /// The server refuses the write, or would when it is no dry run. Of a body that only the server reads no success can be made up.
@@ -205,14 +205,21 @@ impl Rehearsal {
             return Next::Answer(answer);
         }
         if write.act == Act::Delete {
-            self.overlay.remove(key, last, base.real());
+            self.remove(write, key, last, &base);
             return Next::Answer(message::json_response(StatusCode::OK, &message::success()));
         }
-        self.keep(&key, object, &base, StatusCode::OK)
+        self.keep(write, &key, object, &base, StatusCode::OK)
     }
 
     /// Puts the object into the overlay, with what controllers would make of it at once, and answers with it.
-    fn keep(&mut self, key: &Key, mut object: Value, base: &Base, status: StatusCode) -> Next {
+    fn keep(&mut self, write: &Write, key: &Key, mut object: Value, base: &Base, status: StatusCode) -> Next {
+        if write.is_dry() {
+            let answered = own_dry_run::answered(object, base);
+            if answered.get("kind").and_then(Value::as_str) == Some("Secret") {
+                self.tried_secrets.push(answered.clone());
+            }
+            return Next::Answer(message::json_response(status, &answered));
+        }
         let now = self.settings.now.clone();
         ready::make_ready(&mut object, &now);
         let mut kept = self.overlay.put(key.clone(), object, base.real(), &now);
@@ -227,6 +234,13 @@ impl Rehearsal {
             _ => {}
         }
         Next::Answer(message::json_response(status, &kept))
+    }
+
+    /// Takes the object out of the overlay.
+    fn remove(&mut self, write: &Write, key: Key, last: Value, base: &Base) {
+        if !write.is_dry() {
+            self.overlay.remove(key, last, base.real());
+        }
     }
 
     /// Helm 3 waits for the newest `ReplicaSet`: it is made up, and the real ones are hidden.
@@ -280,7 +294,7 @@ impl Rehearsal {
             }
             self.account.write(&key, named, Verdict::Accepted, is_hook(&last));
         }
-        self.overlay.remove(key, last, base.real());
+        self.remove(write, key, last, &base);
         Next::Answer(message::json_response(StatusCode::OK, answer))
     }
 

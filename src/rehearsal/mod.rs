@@ -27,6 +27,7 @@ mod kinds;
 mod lookup;
 mod message;
 mod overlay;
+mod own_dry_run;
 mod patch;
 mod protobuf;
 mod quota;
@@ -78,6 +79,8 @@ pub struct Rehearsal {
     reals: BTreeMap<Key, Value>,
     /// Custom kinds that the command brings or changes, by group and plural.
     definitions: BTreeMap<(String, String), Definition>,
+    /// Secrets of the command's own dry runs: they are kept nowhere else, and the masker must know them.
+    tried_secrets: Vec<Value>,
     /// uids of Deployments whose real `ReplicaSets` are hidden.
     hidden_owners: BTreeSet<String>,
     /// Reads of one object that the user may not do, with the server's sentence.
@@ -105,6 +108,7 @@ impl Rehearsal {
             asked_services: BTreeMap::new(),
             reals: BTreeMap::new(),
             definitions: BTreeMap::new(),
+            tried_secrets: Vec::new(),
             hidden_owners: BTreeSet::new(),
             forbidden_reads: Vec::new(),
             denied: Vec::new(),
@@ -150,7 +154,8 @@ impl Rehearsal {
     pub fn secrets(&self) -> impl Iterator<Item = &Value> {
         let written = self.overlay.present().map(|(_, object)| object);
         let is_secret = |object: &&Value| object.get("kind").and_then(Value::as_str) == Some("Secret");
-        self.reals.values().chain(written).filter(is_secret).filter(|object| !judge::is_record(object))
+        let seen = self.reals.values().chain(&self.tried_secrets);
+        seen.chain(written).filter(is_secret).filter(|object| !judge::is_record(object))
     }
 
     /// Returns the newest record of the release that the command wrote, as Helm stores it; nothing if it wrote none.

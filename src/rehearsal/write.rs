@@ -12,7 +12,7 @@ use super::lookup::Lookup;
 use super::message::{self, Continuation, Next, Request, Response};
 use super::overlay::{Entry, Key};
 use super::read::not_found;
-use super::{Rehearsal, patch, protobuf};
+use super::{Rehearsal, own_dry_run, patch, protobuf};
 use crate::domain::yaml;
 
 /// What is done to an object.
@@ -55,6 +55,8 @@ pub(super) struct Write {
     /// Of the client's query: field manager, field validation, force.
     query: Vec<(String, String)>,
     user_agent: Option<HeaderValue>,
+    /// Whether the client itself asks for a dry run: nothing of it is kept.
+    is_dry: bool,
     /// What the object is now; absent until it was asked for.
     pub(super) base: Option<Base>,
     pub(super) disguise: Disguise,
@@ -132,7 +134,7 @@ impl Rehearsal {
     /// Takes a request that would change something.
     pub(super) fn write(&mut self, verb: Verb, target: Target, request: Request) -> Next {
         match Write::read(verb, target, request) {
-            Ok(write) => self.advance(write),
+            Ok(write) => self.without_trace(write.is_dry, |this| this.advance(write)),
             Err(refusal) => Next::Answer(*refusal),
         }
     }
@@ -146,12 +148,12 @@ impl Rehearsal {
                     return Next::Answer(answer);
                 }
                 self.learn(lookup, &mut write, &answer);
-                self.advance(write)
+                self.without_trace(write.is_dry, |this| this.advance(write))
             }
-            WriteThen::Judge(write) => self.judge(write, answer),
+            WriteThen::Judge(write) => self.without_trace(write.is_dry, |this| this.judge(write, answer)),
             WriteThen::Explain(lookup, mut write, refusal) => {
                 self.learn(lookup, &mut write, &answer);
-                self.judge(write, refusal)
+                self.without_trace(write.is_dry, |this| this.judge(write, refusal))
             }
         }
     }
@@ -409,6 +411,7 @@ impl Write {
         {
             metadata.entry("namespace").or_insert_with(|| Value::String(namespace.clone()));
         }
+        let is_dry = own_dry_run::is_asked(verb, &request, &body);
         let passed_on = ["fieldManager", "fieldValidation", "force"];
         let query = query(&request).filter(|(key, _)| passed_on.contains(&key.as_str())).collect();
         let user_agent = request.headers().get(header::USER_AGENT).cloned();
@@ -422,6 +425,7 @@ impl Write {
             content_type: media,
             query,
             user_agent,
+            is_dry,
             base: None,
             disguise: Disguise::default(),
             is_stand_in_free: None,
@@ -431,6 +435,11 @@ impl Write {
     /// Tells whether only the server can read its body.
     pub(super) fn is_opaque(&self) -> bool {
         self.is_opaque
+    }
+
+    /// Tells whether the client itself asks for a dry run: the overlay stays as it is.
+    pub(super) fn is_dry(&self) -> bool {
+        self.is_dry
     }
 
     /// Tells whether an unknown field refuses it: what `fieldValidation=Strict` asks for.

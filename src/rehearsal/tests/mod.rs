@@ -3,5 +3,6 @@
 mod aggregation;
 mod forbidden;
 mod leaves;
+mod own_dry_runs;
 mod scene;
 mod traps;
