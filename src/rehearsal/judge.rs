@@ -333,8 +333,9 @@ impl Rehearsal {
     /// Returns a finding if the object is there before the command and Helm does not take it for the release's own.
     fn foreign(&self, write: &Write, named: &ObjectRef, base: &Base, after: &Value) -> Option<Finding> {
         let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return None };
-        // Nobody asks whose a hook is, nor what is deleted.
-        let is_asked = write.act != Act::Delete && !is_hook(after);
+        // Nobody asks whose a hook is, nor what is deleted. Nor what Helm does not mark as the release's own: it applies `crds/`
+        // and the namespace that it is to create as they are, whoever has them.
+        let is_asked = write.act != Act::Delete && !is_hook(after) && release.marks(after, live);
         let is_foreign = is_asked && release.manifest_of(named).is_none() && !release.owns(live);
         is_foreign.then(|| ownership(named, live))
     }

@@ -4,5 +4,6 @@ mod aggregation;
 mod forbidden;
 mod leaves;
 mod own_dry_runs;
+mod ownership;
 mod scene;
 mod traps;
