@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::StatusCode;
 use serde_json::Value;
 
+use super::allocator::{Cidr, Holder};
 use super::call::{Resource, Target, is_path_part};
 use super::message::{Request, Response};
 use super::patch::Schema;
@@ -38,8 +39,8 @@ pub(super) enum Lookup {
 pub(super) struct Known {
     /// Namespaces whose quotas were asked for.
     quotas: BTreeSet<String>,
-    pub(super) services: Option<Answer<Vec<Value>>>,
-    pub(super) service_cidrs: Option<Answer<Vec<Value>>>,
+    pub(super) services: Option<Answer<Vec<Holder>>>,
+    pub(super) service_cidrs: Option<Answer<Vec<Cidr>>>,
     schemas: BTreeMap<String, Option<Value>>,
     /// By group and version: whether an extension API server serves it; nothing if that could not be read.
     pub(super) extensions: BTreeMap<String, Option<bool>>,
@@ -124,8 +125,12 @@ impl Rehearsal {
                 self.open_ledger(&namespace, items().as_deref());
                 self.known.quotas.insert(namespace);
             }
-            Lookup::Services => self.known.services = Some(answered(items())),
-            Lookup::ServiceCidrs => self.known.service_cidrs = Some(answered(items())),
+            Lookup::Services => {
+                self.known.services = Some(answered(items().map(|items| items.iter().map(Holder::of).collect())));
+            }
+            Lookup::ServiceCidrs => {
+                self.known.service_cidrs = Some(answered(items().map(|items| Cidr::all(&items))));
+            }
             Lookup::ApiService { resource } => {
                 let is_extension = match body() {
                     Some(api_service) => Some(aggregation::is_extension(&api_service)),
@@ -215,7 +220,7 @@ impl Rehearsal {
     }
 }
 
-fn answered(items: Option<Vec<Value>>) -> Answer<Vec<Value>> {
+fn answered<T>(items: Option<Vec<T>>) -> Answer<Vec<T>> {
     items.map_or_else(
         || Answer::CouldNotTell { because: "the server did not let them be read".to_owned() },
         Answer::Known,

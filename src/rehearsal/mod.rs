@@ -53,6 +53,7 @@ pub use message::{Continuation, Next, Request, Response, Watch};
 pub use settings::{Pretended, ReleaseSettings, Settings};
 
 use account::Account;
+use beyond::AskedService;
 use call::{Call, Denied, Target};
 use crd::Definition;
 use kinds::Kinds;
@@ -74,7 +75,7 @@ pub struct Rehearsal {
     /// By namespace.
     ledgers: BTreeMap<String, Ledger>,
     /// Services as the command asked for them.
-    asked_services: BTreeMap<Key, Value>,
+    asked_services: BTreeMap<Key, AskedService>,
     /// Real objects as they passed by: a write is compared with them.
     reals: BTreeMap<Key, Value>,
     /// Custom kinds that the command brings or changes, by group and plural.

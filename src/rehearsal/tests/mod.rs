@@ -5,5 +5,6 @@ mod forbidden;
 mod leaves;
 mod own_dry_runs;
 mod ownership;
+mod ports;
 mod scene;
 mod traps;
