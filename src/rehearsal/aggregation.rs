@@ -101,8 +101,8 @@ impl Rehearsal {
         if backend == Backend::Extension {
             return Next::Answer(self.deny(Denied::extension(told)));
         }
-        // Of a body that only the server reads no success can be made up.
-        if write.is_opaque() {
+        // Of a body that only the server reads no success can be made up, and what has no name yet could not be told.
+        if write.is_opaque() || write.target.name.is_none() {
             return Next::Answer(self.deny(Denied::unknown_backend(told)));
         }
         let is_gone = matches!(write.base, Some(Base::Absent | Base::Written { now: None, .. }));

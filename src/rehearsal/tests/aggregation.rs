@@ -117,3 +117,13 @@ fn where_nothing_tells_who_serves_a_kind_it_is_not_sent_and_not_predicted() {
         assert!(matches!(found.objects[0].verdict, Verdict::Unpredictable { .. }), "{:?}", found.objects);
     }
 }
+
+#[test]
+fn what_could_not_be_told_by_its_name_is_denied_instead() {
+    let mut scene = scene(&forbidden(), &forbidden(), &[]);
+    let unnamed = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"generateName": "a-"}});
+    assert_eq!(scene.create(THINGS, &unnamed).0, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(scene.writes().is_empty());
+    let denied = scene.close().denied;
+    assert!(denied.len() == 1 && denied[0].starts_with("POST things.example.com (whether"), "{denied:?}");
+}
