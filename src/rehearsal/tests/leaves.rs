@@ -240,4 +240,31 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn what_is_asked_as_a_dry_run_leaves_nothing_behind(
+        requests in prop::collection::vec((method(), path(), media(), body()), 1..6),
+        answers in prop::collection::vec(answer(), 24),
+    ) {
+        let mut rehearsal = Rehearsal::new(settings());
+        make_namespace(&mut rehearsal);
+        let mut answers = answers.into_iter().cycle();
+        for (method, path, media, body) in requests {
+            let Ok(uri) = format!("{path}?dryRun=All").parse::<http::Uri>() else { continue };
+            // Once a deletion has a body, that alone says what it is.
+            let body = if method == "DELETE" { Vec::new() } else { body };
+            let request = http::Request::builder().method(method).uri(uri).header("content-type", media);
+            let Ok(request) = request.body(body) else { continue };
+            let mut next = rehearsal.receive(request);
+            while let Next::Ask(_, then) = next {
+                let (status, body) = answers.next().expect("a cycle");
+                let status = http::StatusCode::from_u16(status).expect("a status");
+                next = rehearsal.resume(then, message::json_response(status, &body));
+            }
+        }
+        prop_assert_eq!(rehearsal.overlay.end(), 1, "the namespace alone");
+        prop_assert!(rehearsal.definitions.is_empty() && rehearsal.asked_services.is_empty());
+        let found = rehearsal.close();
+        prop_assert_eq!((found.objects.len(), found.findings), (1, Vec::new()));
+    }
 }
