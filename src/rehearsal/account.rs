@@ -12,7 +12,7 @@ use crate::domain::rehearsed::{
 };
 
 /// The writes so far and what was found.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Account {
     objects: BTreeMap<Key, Written>,
     findings: Vec<Finding>,
@@ -20,7 +20,7 @@ pub(super) struct Account {
     count: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Written {
     place: usize,
     object: ObjectRef,

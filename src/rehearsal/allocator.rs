@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
+use super::overlay::Key;
 use super::ruling::Ruling;
 use crate::domain::field_path;
 use crate::domain::object::ObjectRef;
@@ -16,36 +17,42 @@ use crate::domain::rehearsed::{Class, FieldChange, Finding, Remedy};
 /// Source: kube-apiserver `--service-node-port-range`. The API does not tell what it is set to.
 const DEFAULT_RANGE: std::ops::RangeInclusive<i64> = 30000..=32767;
 
-/// Who has which port and address.
+/// Who has which port and address, as one Service finds it.
 #[derive(Debug)]
-pub(super) struct Ports {
-    holders: Vec<Holder>,
+pub(super) struct Ports<'a> {
+    holders: Vec<&'a Holder>,
     /// Node ports of the cluster lie outside of the default range: it has another, and these are in it.
     other_range: Option<std::ops::RangeInclusive<i64>>,
     /// The ranges of clusterIPs; empty if they could not be read.
-    cidrs: Vec<Cidr>,
+    cidrs: &'a [Cidr],
 }
 
-#[derive(Debug)]
-struct Holder {
-    namespace: String,
-    name: String,
+/// A Service, as far as it has ports and addresses.
+#[derive(Debug, Clone)]
+pub(super) struct Holder {
+    pub(super) key: Key,
     /// Node ports and health check port.
     ports: Vec<i64>,
     ips: Vec<IpAddr>,
+    /// Whether it has them for a while after it is deleted: a finalizer holds it.
+    pub(super) keeps_ports: bool,
 }
 
-impl Ports {
-    /// Reads Services. `real` are those of the whole cluster, without those that the overlay replaces or deletes (but see
-    /// [`keeps_ports`]); `overlay` are the overlay's, as they were asked for: without what a dry run made up in its answer.
-    /// `service_cidrs` are the `ServiceCIDR` objects, empty if there are none or they may not be read.
-    pub(super) fn new(real: &[Value], overlay: &[Value], service_cidrs: &[Value]) -> Self {
-        let holders: Vec<Holder> = real.iter().chain(overlay).map(Holder::of).collect();
-        let used = || holders.iter().take(real.len()).flat_map(|holder| holder.ports.iter().copied());
+impl<'a> Ports<'a> {
+    /// `real` are the Services of the whole cluster, without those that the overlay replaces or deletes (but see
+    /// [`Holder::keeps_ports`]); `overlay` are the overlay's, as they were asked for: without what a dry run made up in its
+    /// answer. `cidrs` are empty if there are none or they may not be read.
+    pub(super) fn new(
+        real: impl Iterator<Item = &'a Holder>,
+        overlay: impl Iterator<Item = &'a Holder>,
+        cidrs: &'a [Cidr],
+    ) -> Self {
+        let mut holders: Vec<&Holder> = real.collect();
+        let used = || holders.iter().flat_map(|holder| holder.ports.iter().copied());
         let other_range = used()
             .any(|port| !DEFAULT_RANGE.contains(&port))
             .then(|| used().min().unwrap_or_default()..=used().max().unwrap_or_default());
-        let cidrs = service_cidrs.iter().filter(|cidr| is_ready(cidr)).flat_map(Cidr::of).collect();
+        holders.extend(overlay);
         Self { holders, other_range, cidrs }
     }
 
@@ -83,22 +90,25 @@ impl Ports {
     }
 }
 
-/// Tells whether a Service that is deleted keeps its ports and address for a while: a finalizer holds it.
-pub(super) fn keeps_ports(service: &Value) -> bool {
-    service.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
-}
-
 impl Holder {
-    fn of(service: &Value) -> Self {
-        let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut ports = node_ports(service);
-        ports.extend(health_check_port(service));
-        Self {
+    /// Reads an item of a list of Services.
+    pub(super) fn of(service: &Value) -> Self {
+        let text = |pointer: &str| text_at(service, pointer).to_owned();
+        let key = Key {
+            group: String::new(),
+            plural: "services".to_owned(),
             namespace: text("/metadata/namespace"),
             name: text("/metadata/name"),
-            ports,
-            ips: cluster_ips(service).into_iter().map(|(_, ip)| ip).collect(),
-        }
+        };
+        Self::new(key, service)
+    }
+
+    /// Reads a Service.
+    pub(super) fn new(key: Key, service: &Value) -> Self {
+        let mut ports = node_ports(service);
+        ports.extend(health_check_port(service));
+        let ips = cluster_ips(service).into_iter().map(|(_, ip)| ip).collect();
+        Self { key, ports, ips, keeps_ports: !list_at(service, "/metadata/finalizers").is_empty() }
     }
 }
 
@@ -219,7 +229,7 @@ enum Trouble {
 }
 
 struct Scene<'a> {
-    ports: &'a Ports,
+    ports: &'a Ports<'a>,
     object: &'a ObjectRef,
     live: Option<&'a Value>,
 }
@@ -259,7 +269,7 @@ impl Scene<'_> {
             let cause = format!("clusterIP {ip} is taken by {holder}");
             return Some(Trouble::Certain { who: Some(holder), cause });
         }
-        let cidrs = &self.ports.cidrs;
+        let cidrs = self.ports.cidrs;
         if cidrs.is_empty() {
             return Some(Trouble::Unknown(format!(
                 "whether clusterIP {ip} is in range: the cluster's ranges could not be read"
@@ -276,9 +286,10 @@ impl Scene<'_> {
     /// Returns the other Service for which `holds` is true.
     fn holder(&self, holds: impl Fn(&Holder) -> bool) -> Option<String> {
         let namespace = self.object.namespace.as_deref().unwrap_or_default();
-        let is_other = |holder: &Holder| (holder.namespace.as_str(), &holder.name) != (namespace, &self.object.name);
+        let is_other =
+            |holder: &Holder| (holder.key.namespace.as_str(), &holder.key.name) != (namespace, &self.object.name);
         let holder = self.ports.holders.iter().find(|holder| is_other(holder) && holds(holder))?;
-        Some(format!("Service {}/{}", holder.namespace, holder.name))
+        Some(format!("Service {}/{}", holder.key.namespace, holder.key.name))
     }
 
     fn finding(&self, change: FieldChange, who: Option<String>, cause: String) -> Finding {
@@ -299,13 +310,18 @@ impl Scene<'_> {
 
 /// A range of addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Cidr {
+pub(super) struct Cidr {
     text: String,
     network: IpAddr,
     prefix: u32,
 }
 
 impl Cidr {
+    /// Returns the ranges of `ServiceCIDR` objects, as far as addresses are given out of them.
+    pub(super) fn all(service_cidrs: &[Value]) -> Vec<Self> {
+        service_cidrs.iter().filter(|cidr| is_ready(cidr)).flat_map(Self::of).collect()
+    }
+
     fn of(service_cidr: &Value) -> Vec<Self> {
         list_at(service_cidr, "/spec/cidrs").iter().filter_map(|cidr| Self::parse(cidr.as_str()?)).collect()
     }

@@ -4,24 +4,34 @@
 use serde_json::Value;
 
 use super::Rehearsal;
-use super::allocator::{self, Ports};
+use super::allocator::{Holder, Ports};
 use super::overlay::Key;
 use super::quota::{Change, Ledger};
 use super::refusal;
 use super::ruling::Ruling;
-use super::write::{Base, Write};
+use super::write::{Act, Base, Write};
 use crate::domain::facts::Answer;
 use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::{Class, Finding};
+
+/// A Service as the command asked for it.
+#[derive(Debug, Clone)]
+pub(super) struct AskedService {
+    /// Without what a dry run made up in its answer.
+    asked: Value,
+    /// The ports and addresses in it.
+    holder: Holder,
+}
 
 impl Rehearsal {
     /// Returns whether a write that the server accepts would be accepted in the run, after all that comes before it.
     pub(super) fn rule(&mut self, write: &Write, key: &Key, named: &ObjectRef, base: &Base, after: &Value) -> Ruling {
         let ports = if is_service(key) {
-            let asked = base.real().map_or_else(|| write.body.clone(), |_| asked_for(&write.body, base.now(), after));
+            let asked = self.asked_service(write, key, base, after);
             let ports = self.rule_on_ports(key, named, &asked, base.now());
             if ports == Ruling::Fits {
-                self.asked_services.insert(key.clone(), asked);
+                let holder = Holder::new(key.clone(), &asked);
+                self.asked_services.insert(key.clone(), AskedService { asked, holder });
             }
             ports
         } else {
@@ -93,17 +103,29 @@ impl Rehearsal {
                 because: "the Services of the cluster could not be read: its ports may be taken".to_owned(),
             };
         };
-        let is_kept = |service: &&Value| {
-            let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let other = Key { namespace: text("/metadata/namespace"), name: text("/metadata/name"), ..key.clone() };
-            let is_deleted = self.overlay.get(&other).is_some_and(|entry| entry.object().is_none());
-            other != *key && (self.overlay.get(&other).is_none() || is_deleted && allocator::keeps_ports(service))
+        let is_kept = |holder: &&Holder| {
+            let is_there = || match self.overlay.get(&holder.key) {
+                None => true,
+                Some(entry) => entry.object().is_none() && holder.keeps_ports,
+            };
+            holder.key != *key && is_there()
         };
-        let real: Vec<Value> = real.iter().filter(is_kept).cloned().collect();
-        let ours: Vec<Value> =
-            self.asked_services.iter().filter(|(other, _)| *other != key).map(|(_, service)| service.clone()).collect();
+        let ours = self.asked_services.values().map(|service| &service.holder).filter(|holder| holder.key != *key);
         let cidrs = self.known.service_cidrs.as_ref().and_then(Answer::known).map_or(&[][..], Vec::as_slice);
-        Ports::new(&real, &ours, cidrs).judge(named, asked, live)
+        Ports::new(real.iter().filter(is_kept), ours, cidrs).judge(named, asked, live)
+    }
+
+    /// Returns a Service as it is asked for by a write and by those before it; `after` is the server's answer.
+    fn asked_service(&self, write: &Write, key: &Key, base: &Base, after: &Value) -> Value {
+        let asked = self.asked_services.get(key).map(|service| &service.asked);
+        match (base.real(), write.act) {
+            // A patch says nothing of what it leaves as it is.
+            (None, Act::Patch) => asked
+                .and_then(|asked| self.apply_patch(write, asked))
+                .unwrap_or_else(|| asked_for(&write.body, asked.or(base.now()), after)),
+            (None, _) => write.body.clone(),
+            (Some(_), _) => asked_for(&write.body, asked.or(base.now()), after),
+        }
     }
 
     fn rule_on_quota(&mut self, key: &Key, named: &ObjectRef, before: Option<&Value>, after: Option<&Value>) -> Ruling {

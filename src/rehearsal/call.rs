@@ -7,7 +7,7 @@ use std::fmt;
 use http::{Method, header};
 use serde_json::json;
 
-use super::message::{Request, Response};
+use super::message::{self, Request, Response};
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,8 +61,14 @@ impl Resource {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// Returns the path of a collection (`name` absent) or of an object.
+    /// Returns the path of a collection (`name` absent) or of an object; [`message::NO_PATH`] if a part of it would be none.
     pub(super) fn path(&self, namespace: Option<&str>, name: Option<&str>) -> String {
+        let own = [self.version.as_str(), self.plural.as_str()].map(Some);
+        let group = Some(self.group.as_str()).filter(|group| !group.is_empty());
+        // A name comes out of a body, too, and could lead elsewhere: to a proxy of a Service, say.
+        if !own.into_iter().chain([group, namespace, name]).flatten().all(is_path_part) {
+            return message::NO_PATH.to_owned();
+        }
         let mut path = if self.group.is_empty() {
             format!("/api/{}", self.version)
         } else {
@@ -77,6 +83,15 @@ impl Resource {
         }
         path
     }
+}
+
+/// Tells whether a text is one part of a path, whoever reads it.
+///
+/// Source: `k8s.io/apimachinery/pkg/api/validation/path` `IsValidPathSegmentName`; `?` and `#` end a path, and what would have
+/// to be escaped is left out.
+pub(super) fn is_path_part(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"/%?#\\".contains(&byte);
+    !matches!(text, "" | "." | "..") && text.bytes().all(is_plain)
 }
 
 /// A request that is in the table.
@@ -257,6 +272,29 @@ impl fmt::Display for Denied {
 }
 
 impl Denied {
+    /// Returns the denial of a request that might store something.
+    pub(super) fn withheld(request: &Request) -> Self {
+        let target = Target::of(request.uri().path());
+        let told = target.map_or_else(|| request.uri().path().to_owned(), |target| target.told());
+        Self {
+            what: format!("{} {told}", request.method()),
+            because: "it might store something, so it was not sent to the server",
+        }
+    }
+
+    /// Returns the denial of a write, told as `POST things.example.com`, that an extension API server would get.
+    pub(super) fn extension(what: String) -> Self {
+        Self { what, because: "it is served by an extension API server, which may not honour dry runs" }
+    }
+
+    /// Returns the denial of a write of which nobody can tell who would get it.
+    pub(super) fn unknown_backend(what: String) -> Self {
+        Self {
+            what,
+            because: "whether an extension API server serves it, which may not honour dry runs, could not be read",
+        }
+    }
+
     /// Returns 405 with the reason, as a Status.
     #[must_use]
     pub(super) fn into_response(self) -> Response {
@@ -265,6 +303,6 @@ impl Denied {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
             "reason": "MethodNotAllowed", "code": 405,
         });
-        super::message::json_response(http::StatusCode::METHOD_NOT_ALLOWED, &status)
+        message::json_response(http::StatusCode::METHOD_NOT_ALLOWED, &status)
     }
 }

@@ -11,6 +11,8 @@ use super::message::Request;
 /// It knows nothing of how the request came about, so that a mistake there does not get out. `edge::proxy` sends nothing for
 /// which this is false. A DELETE must say so in its body too: once there is one, the server reads `dryRun` from there alone
 /// (T1 of the facts; source: `k8s.io/apiserver/pkg/endpoints/handlers/delete.go`).
+///
+/// Whether the server that gets it honours a dry run one request does not tell: `aggregation` asks that before.
 #[must_use]
 pub fn stores_nothing(request: &Request) -> bool {
     let Ok(call) = Call::read(request) else { return false };

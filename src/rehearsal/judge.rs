@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::aggregation::Backend;
 use super::call::{Resource, Target};
 use super::crd::Definition;
 use super::message::{self, Next, Response};
@@ -11,7 +12,7 @@ use super::ready;
 use super::refusal::{self, Refusal, RefusedWrite};
 use super::ruling::Ruling;
 use super::write::{Act, Base, Write, is_passing};
-use super::{Rehearsal, deletion, diff, immutable, replica_set};
+use super::{Rehearsal, deletion, diff, immutable, own_dry_run, replica_set};
 use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::{Class, FieldChange, Finding, Mode, Remedy, Verdict};
 
@@ -91,7 +92,9 @@ impl Rehearsal {
             return match (base.now(), base.real()) {
                 (None, None) => Next::Answer(super::read::not_found(&write.target)),
                 // The definition is only changed: the object is there, and the server can judge its deletion.
-                (Some(_), Some(_)) if self.is_served(&write.target) => {
+                (Some(_), Some(_))
+                    if self.is_served(&write.target) && self.backend(&write.target.resource) == Backend::Own =>
+                {
                     let options = write.body.clone();
                     write.dispatch(Act::Delete, &options)
                 }
@@ -160,7 +163,7 @@ impl Rehearsal {
             };
             self.account.write(&key, named, verdict, is_hook(&object));
         }
-        self.keep(&key, object, &base, status)
+        self.keep(&write, &key, object, &base, status)
     }
 
     /// The server refuses the write, or would when it is no dry run. Of a body that only the server reads no success can be made up.
@@ -202,14 +205,21 @@ impl Rehearsal {
             return Next::Answer(answer);
         }
         if write.act == Act::Delete {
-            self.overlay.remove(key, last, base.real());
+            self.remove(write, key, last, &base);
             return Next::Answer(message::json_response(StatusCode::OK, &message::success()));
         }
-        self.keep(&key, object, &base, StatusCode::OK)
+        self.keep(write, &key, object, &base, StatusCode::OK)
     }
 
     /// Puts the object into the overlay, with what controllers would make of it at once, and answers with it.
-    fn keep(&mut self, key: &Key, mut object: Value, base: &Base, status: StatusCode) -> Next {
+    fn keep(&mut self, write: &Write, key: &Key, mut object: Value, base: &Base, status: StatusCode) -> Next {
+        if write.is_dry() {
+            let answered = own_dry_run::answered(object, base);
+            if answered.get("kind").and_then(Value::as_str) == Some("Secret") {
+                self.tried_secrets.push(answered.clone());
+            }
+            return Next::Answer(message::json_response(status, &answered));
+        }
         let now = self.settings.now.clone();
         ready::make_ready(&mut object, &now);
         let mut kept = self.overlay.put(key.clone(), object, base.real(), &now);
@@ -224,6 +234,13 @@ impl Rehearsal {
             _ => {}
         }
         Next::Answer(message::json_response(status, &kept))
+    }
+
+    /// Takes the object out of the overlay.
+    fn remove(&mut self, write: &Write, key: Key, last: Value, base: &Base) {
+        if !write.is_dry() {
+            self.overlay.remove(key, last, base.real());
+        }
     }
 
     /// Helm 3 waits for the newest `ReplicaSet`: it is made up, and the real ones are hidden.
@@ -277,7 +294,7 @@ impl Rehearsal {
             }
             self.account.write(&key, named, Verdict::Accepted, is_hook(&last));
         }
-        self.overlay.remove(key, last, base.real());
+        self.remove(write, key, last, &base);
         Next::Answer(message::json_response(StatusCode::OK, answer))
     }
 
@@ -316,8 +333,9 @@ impl Rehearsal {
     /// Returns a finding if the object is there before the command and Helm does not take it for the release's own.
     fn foreign(&self, write: &Write, named: &ObjectRef, base: &Base, after: &Value) -> Option<Finding> {
         let (Some(release), Base::Real(live)) = (&self.settings.release, base) else { return None };
-        // Nobody asks whose a hook is, nor what is deleted.
-        let is_asked = write.act != Act::Delete && !is_hook(after);
+        // Nobody asks whose a hook is, nor what is deleted. Nor what Helm does not mark as the release's own: it applies `crds/`
+        // and the namespace that it is to create as they are, whoever has them.
+        let is_asked = write.act != Act::Delete && !is_hook(after) && release.marks(after, live);
         let is_foreign = is_asked && release.manifest_of(named).is_none() && !release.owns(live);
         is_foreign.then(|| ownership(named, live))
     }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::StatusCode;
 use serde_json::Value;
 
-use super::Rehearsal;
-use super::call::{Resource, Target};
+use super::allocator::{Cidr, Holder};
+use super::call::{Resource, Target, is_path_part};
 use super::message::{Request, Response};
 use super::patch::Schema;
 use super::write::{Act, Base, Write};
+use super::{Rehearsal, aggregation};
 use crate::domain::facts::Answer;
 
 /// A question to the server.
@@ -25,6 +26,8 @@ pub(super) enum Lookup {
     Services,
     /// The ranges of Service addresses.
     ServiceCidrs,
+    /// Who serves the group and version of a resource.
+    ApiService { resource: Resource },
     /// The schemas of a group and version.
     Schema { api_version: String },
     /// How many objects a kind that is to be deleted has.
@@ -36,11 +39,25 @@ pub(super) enum Lookup {
 pub(super) struct Known {
     /// Namespaces whose quotas were asked for.
     quotas: BTreeSet<String>,
-    pub(super) services: Option<Answer<Vec<Value>>>,
-    pub(super) service_cidrs: Option<Answer<Vec<Value>>>,
+    pub(super) services: Option<Answer<Vec<Holder>>>,
+    pub(super) service_cidrs: Option<Answer<Vec<Cidr>>>,
     schemas: BTreeMap<String, Option<Value>>,
+    /// By group and version: whether an extension API server serves it; nothing if that could not be read.
+    pub(super) extensions: BTreeMap<String, Option<bool>>,
     /// By the name of the definition.
     pub(super) custom_objects: BTreeMap<String, Option<usize>>,
+}
+
+impl Known {
+    /// Tells whether the schemas of a group and version were asked for.
+    pub(super) fn has_schema(&self, api_version: &str) -> bool {
+        self.schemas.contains_key(api_version)
+    }
+
+    /// Returns the schemas of a group and version, if they were asked for and are there.
+    pub(super) fn schema(&self, api_version: &str) -> Option<&Value> {
+        self.schemas.get(api_version)?.as_ref()
+    }
 }
 
 impl Lookup {
@@ -55,6 +72,14 @@ impl Lookup {
             Self::Quotas { namespace } => write.get(&core("resourcequotas").path(Some(namespace), None), &[]),
             Self::Services => write.get(&core("services").path(None, None), &[]),
             Self::ServiceCidrs => write.get("/apis/networking.k8s.io/v1/servicecidrs", &[]),
+            Self::ApiService { resource: Resource { group, version, .. } } => {
+                let services = Resource {
+                    group: "apiregistration.k8s.io".to_owned(),
+                    version: "v1".to_owned(),
+                    plural: "apiservices".to_owned(),
+                };
+                write.get(&services.path(None, Some(&format!("{version}.{group}"))), &[])
+            }
             Self::Schema { api_version } => {
                 let page = if api_version.contains('/') { "apis" } else { "api" };
                 write.get(&format!("/openapi/v3/{page}/{api_version}"), &[])
@@ -100,8 +125,19 @@ impl Rehearsal {
                 self.open_ledger(&namespace, items().as_deref());
                 self.known.quotas.insert(namespace);
             }
-            Lookup::Services => self.known.services = Some(answered(items())),
-            Lookup::ServiceCidrs => self.known.service_cidrs = Some(answered(items())),
+            Lookup::Services => {
+                self.known.services = Some(answered(items().map(|items| items.iter().map(Holder::of).collect())));
+            }
+            Lookup::ServiceCidrs => {
+                self.known.service_cidrs = Some(answered(items().map(|items| Cidr::all(&items))));
+            }
+            Lookup::ApiService { resource } => {
+                let is_extension = match body() {
+                    Some(api_service) => Some(aggregation::is_extension(&api_service)),
+                    None => (answer.status() == StatusCode::NOT_FOUND).then_some(false),
+                };
+                self.known.extensions.insert(resource.api_version(), is_extension);
+            }
             Lookup::Schema { api_version } => drop(self.known.schemas.insert(api_version, body())),
             Lookup::CustomObjects { definition, .. } => {
                 let count = body().map(|list| {
@@ -116,14 +152,16 @@ impl Rehearsal {
 
     /// Returns the schema of an object's kind, if it was asked for and is there.
     pub(super) fn schema_of(&self, resource: &Resource, object: &Value) -> Option<Schema> {
-        let document = self.known.schemas.get(&resource.api_version())?.as_ref()?;
+        let document = self.known.schema(&resource.api_version())?;
         let kind = object.get("kind").and_then(Value::as_str)?;
         Schema::find(document, &resource.group, &resource.version, kind)
     }
 
     fn stand_in_lookup(&self, write: &Write) -> Option<Lookup> {
         let namespace = write.target.namespace.as_deref()?;
-        let is_needed = self.is_made_here(namespace) && write.is_stand_in_free.is_none() && write.target.name.is_some();
+        // What can be no name is sent as it is: the server refuses it.
+        let has_name = write.target.name.as_deref().is_some_and(is_path_part);
+        let is_needed = self.is_made_here(namespace) && write.is_stand_in_free.is_none() && has_name;
         is_needed.then(|| Lookup::StandIn { namespace: self.stand_in() })
     }
 
@@ -175,11 +213,14 @@ impl Rehearsal {
             version: served.get("name").and_then(Value::as_str)?.to_owned(),
             plural: text("/spec/names/plural")?.to_owned(),
         };
+        if ![&resource.group, &resource.version, &resource.plural].into_iter().all(|part| is_path_part(part)) {
+            return None;
+        }
         Some(Lookup::CustomObjects { definition: name.clone(), resource })
     }
 }
 
-fn answered(items: Option<Vec<Value>>) -> Answer<Vec<Value>> {
+fn answered<T>(items: Option<Vec<T>>) -> Answer<Vec<T>> {
     items.map_or_else(
         || Answer::CouldNotTell { because: "the server did not let them be read".to_owned() },
         Answer::Known,

@@ -84,9 +84,12 @@ pub(super) fn content_type(headers: &HeaderMap) -> String {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
-/// Returns path and query. A path that cannot stand in a URI becomes one that no server has.
+/// A path that no server has, and that nothing is sent to.
+pub(super) const NO_PATH: &str = "/unreadable";
+
+/// Returns path and query. A path that cannot stand in a URI becomes [`NO_PATH`].
 pub(super) fn uri(path: &str, query: &[(String, String)]) -> Uri {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
     let text = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-    text.parse().unwrap_or_else(|_| Uri::from_static("/unreadable"))
+    text.parse().unwrap_or_else(|_| Uri::from_static(NO_PATH))
 }

@@ -6,11 +6,12 @@
 //!
 //! ```text
 //! request -> call (is it in the table?) -> read: overlay, or the server's answer merged with it
-//!                                       -> write: what is it now? (lookup) -> disguise -> dry run
+//!                                       -> write: what is it now, who serves it? (lookup) -> disguise -> dry run
 //! answer  -> judge: refusal, or what a dry run leaves out (beyond) -> account; overlay, made ready -> answer
 //! ```
 
 mod account;
+mod aggregation;
 mod allocator;
 mod beyond;
 mod call;
@@ -26,6 +27,7 @@ mod kinds;
 mod lookup;
 mod message;
 mod overlay;
+mod own_dry_run;
 mod patch;
 mod protobuf;
 mod quota;
@@ -51,7 +53,8 @@ pub use message::{Continuation, Next, Request, Response, Watch};
 pub use settings::{Pretended, ReleaseSettings, Settings};
 
 use account::Account;
-use call::{Call, Target};
+use beyond::AskedService;
+use call::{Call, Denied, Target};
 use crd::Definition;
 use kinds::Kinds;
 use lookup::Known;
@@ -72,11 +75,13 @@ pub struct Rehearsal {
     /// By namespace.
     ledgers: BTreeMap<String, Ledger>,
     /// Services as the command asked for them.
-    asked_services: BTreeMap<Key, Value>,
+    asked_services: BTreeMap<Key, AskedService>,
     /// Real objects as they passed by: a write is compared with them.
     reals: BTreeMap<Key, Value>,
     /// Custom kinds that the command brings or changes, by group and plural.
     definitions: BTreeMap<(String, String), Definition>,
+    /// Secrets of the command's own dry runs: they are kept nowhere else, and the masker must know them.
+    tried_secrets: Vec<Value>,
     /// uids of Deployments whose real `ReplicaSets` are hidden.
     hidden_owners: BTreeSet<String>,
     /// Reads of one object that the user may not do, with the server's sentence.
@@ -104,6 +109,7 @@ impl Rehearsal {
             asked_services: BTreeMap::new(),
             reals: BTreeMap::new(),
             definitions: BTreeMap::new(),
+            tried_secrets: Vec::new(),
             hidden_owners: BTreeSet::new(),
             forbidden_reads: Vec::new(),
             denied: Vec::new(),
@@ -117,14 +123,23 @@ impl Rehearsal {
             Ok(call) if call.is_review() => Next::Forward(request),
             Ok(Call { verb, target: Some(target) }) if !verb.reads() => self.write(verb, target, request),
             Ok(call) => self.read(call, request),
-            Err(denied) => {
-                let told = denied.to_string();
-                if !self.denied.contains(&told) {
-                    self.denied.push(told);
-                }
-                Next::Answer(denied.into_response())
-            }
+            Err(denied) => Next::Answer(self.deny(denied)),
         }
+    }
+
+    /// Takes back a request that is not sent because it might store something ([`stores_nothing`]), and returns what is
+    /// answered instead. The core should never have let it out: it is told with all else that was denied.
+    pub fn withhold(&mut self, request: &Request) -> Response {
+        self.deny(Denied::withheld(request))
+    }
+
+    /// Keeps what is not let through, and returns the answer to it.
+    fn deny(&mut self, denied: Denied) -> Response {
+        let told = denied.to_string();
+        if !self.denied.contains(&told) {
+            self.denied.push(told);
+        }
+        denied.into_response()
     }
 
     /// Takes the server's answer to what [`Next::Ask`] asked.
@@ -140,7 +155,8 @@ impl Rehearsal {
     pub fn secrets(&self) -> impl Iterator<Item = &Value> {
         let written = self.overlay.present().map(|(_, object)| object);
         let is_secret = |object: &&Value| object.get("kind").and_then(Value::as_str) == Some("Secret");
-        self.reals.values().chain(written).filter(is_secret).filter(|object| !judge::is_record(object))
+        let seen = self.reals.values().chain(&self.tried_secrets);
+        seen.chain(written).filter(is_secret).filter(|object| !judge::is_record(object))
     }
 
     /// Returns the newest record of the release that the command wrote, as Helm stores it; nothing if it wrote none.

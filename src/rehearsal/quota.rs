@@ -21,12 +21,12 @@ use quantity::Quantity;
 use usage::Amounts;
 
 /// Who uses how much of which quota, as the run goes on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ledger {
     quotas: Vec<Quota>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Quota {
     value: Value,
     namespace: String,
@@ -35,7 +35,7 @@ struct Quota {
 }
 
 /// One limit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Line {
     name: String,
     hard: Quantity,

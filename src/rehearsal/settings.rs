@@ -86,7 +86,18 @@ impl ReleaseSettings {
     ///
     /// Source: Helm `pkg/action/validate.go` `checkOwnership`.
     pub(super) fn owns(&self, live: &Value) -> bool {
-        let text = |map: &str, key: &str| live.get("metadata")?.get(map)?.get(key)?.as_str();
+        self.is_marked(&[live])
+    }
+
+    /// Tells whether a write marks an object as the release's own: what it does not say (a patch) the live object does.
+    pub(super) fn marks(&self, written: &Value, live: &Value) -> bool {
+        self.is_marked(&[written, live])
+    }
+
+    fn is_marked(&self, sources: &[&Value]) -> bool {
+        let text = |map: &str, key: &str| {
+            sources.iter().find_map(|source| source.get("metadata")?.get(map)?.get(key)?.as_str())
+        };
         text("labels", "app.kubernetes.io/managed-by") == Some("Helm")
             && text("annotations", "meta.helm.sh/release-name") == Some(&self.name)
             && text("annotations", "meta.helm.sh/release-namespace") == Some(&self.namespace)

@@ -5,13 +5,14 @@
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use super::call::{Resource, Target, Verb, query};
+use super::aggregation::Backend;
+use super::call::{Resource, Target, Verb, is_path_part, query};
 use super::disguise::Disguise;
 use super::lookup::Lookup;
 use super::message::{self, Continuation, Next, Request, Response};
 use super::overlay::{Entry, Key};
 use super::read::not_found;
-use super::{Rehearsal, patch, protobuf};
+use super::{Rehearsal, own_dry_run, patch, protobuf};
 use crate::domain::yaml;
 
 /// What is done to an object.
@@ -24,6 +25,18 @@ pub(super) enum Act {
     Patch,
     Update,
     Delete,
+}
+
+impl Act {
+    /// Returns how it is asked for.
+    pub(super) fn method(self) -> Method {
+        match self {
+            Self::Create => Method::POST,
+            Self::Apply | Self::Patch => Method::PATCH,
+            Self::Update => Method::PUT,
+            Self::Delete => Method::DELETE,
+        }
+    }
 }
 
 /// A write of the rehearsed command.
@@ -42,6 +55,8 @@ pub(super) struct Write {
     /// Of the client's query: field manager, field validation, force.
     query: Vec<(String, String)>,
     user_agent: Option<HeaderValue>,
+    /// Whether the client itself asks for a dry run: nothing of it is kept.
+    is_dry: bool,
     /// What the object is now; absent until it was asked for.
     pub(super) base: Option<Base>,
     pub(super) disguise: Disguise,
@@ -119,7 +134,7 @@ impl Rehearsal {
     /// Takes a request that would change something.
     pub(super) fn write(&mut self, verb: Verb, target: Target, request: Request) -> Next {
         match Write::read(verb, target, request) {
-            Ok(write) => self.advance(write),
+            Ok(write) => self.without_trace(write.is_dry, |this| this.advance(write)),
             Err(refusal) => Next::Answer(*refusal),
         }
     }
@@ -133,12 +148,12 @@ impl Rehearsal {
                     return Next::Answer(answer);
                 }
                 self.learn(lookup, &mut write, &answer);
-                self.advance(write)
+                self.without_trace(write.is_dry, |this| this.advance(write))
             }
-            WriteThen::Judge(write) => self.judge(write, answer),
+            WriteThen::Judge(write) => self.without_trace(write.is_dry, |this| this.judge(write, answer)),
             WriteThen::Explain(lookup, mut write, refusal) => {
                 self.learn(lookup, &mut write, &answer);
-                self.judge(write, refusal)
+                self.without_trace(write.is_dry, |this| this.judge(write, refusal))
             }
         }
     }
@@ -151,8 +166,18 @@ impl Rehearsal {
                 None => return ask(Lookup::Base, write),
             }
         }
-        if let Some(definition) = self.definition_of(&write.target).cloned() {
+        let definition = self.definition_of(&write.target).cloned();
+        if (definition.is_none() || self.is_served(&write.target))
+            && let Some(lookup) = self.backend_lookup(&write)
+        {
+            return ask(lookup, write);
+        }
+        if let Some(definition) = definition {
             return self.judge_custom(write, &definition);
+        }
+        match self.backend(&write.target.resource) {
+            Backend::Own => {}
+            backend => return self.hold_back(write, backend),
         }
         if let Some(lookup) = self.next_lookup(&write) {
             return ask(lookup, write);
@@ -252,7 +277,8 @@ impl Rehearsal {
     /// Returns the namespace that stands in for one that is not there yet: that of the release, else `default`.
     pub(super) fn stand_in(&self) -> String {
         let own = self.settings.release.as_ref().map(|release| release.namespace.clone());
-        own.filter(|namespace| !self.is_made_here(namespace)).unwrap_or_else(|| "default".to_owned())
+        own.filter(|namespace| is_path_part(namespace) && !self.is_made_here(namespace))
+            .unwrap_or_else(|| "default".to_owned())
     }
 }
 
@@ -351,7 +377,7 @@ fn with_real_version(object: &Value, real: Option<&Value>) -> Value {
     object
 }
 
-fn already_exists(target: &Target) -> Response {
+pub(super) fn already_exists(target: &Target) -> Response {
     let name = target.name.as_deref().unwrap_or_default();
     let plural = &target.resource.plural;
     let status = json!({
@@ -385,6 +411,7 @@ impl Write {
         {
             metadata.entry("namespace").or_insert_with(|| Value::String(namespace.clone()));
         }
+        let is_dry = own_dry_run::is_asked(verb, &request, &body);
         let passed_on = ["fieldManager", "fieldValidation", "force"];
         let query = query(&request).filter(|(key, _)| passed_on.contains(&key.as_str())).collect();
         let user_agent = request.headers().get(header::USER_AGENT).cloned();
@@ -398,6 +425,7 @@ impl Write {
             content_type: media,
             query,
             user_agent,
+            is_dry,
             base: None,
             disguise: Disguise::default(),
             is_stand_in_free: None,
@@ -407,6 +435,11 @@ impl Write {
     /// Tells whether only the server can read its body.
     pub(super) fn is_opaque(&self) -> bool {
         self.is_opaque
+    }
+
+    /// Tells whether the client itself asks for a dry run: the overlay stays as it is.
+    pub(super) fn is_dry(&self) -> bool {
+        self.is_dry
     }
 
     /// Tells whether an unknown field refuses it: what `fieldValidation=Strict` asks for.
@@ -439,17 +472,16 @@ impl Write {
         let mut query = self.query.clone();
         query.push(("dryRun".to_owned(), "All".to_owned()));
         let json = "application/json";
-        let (method, path, content, content_type) = match act {
-            Act::Create => (Method::POST, collection, self.disguise.put_on(body).to_string().into_bytes(), json),
-            Act::Update => (Method::PUT, object, self.disguise.put_on(body).to_string().into_bytes(), json),
-            Act::Apply => {
-                let content = self.disguise.put_on(body).to_string().into_bytes();
-                (Method::PATCH, object, content, "application/apply-patch+yaml")
-            }
-            Act::Patch => (Method::PATCH, object, self.raw.clone(), self.content_type.as_str()),
+        let put_on = || self.disguise.put_on(body).to_string().into_bytes();
+        let (path, content, content_type) = match act {
+            Act::Create => (collection, put_on(), json),
+            Act::Update => (object, put_on(), json),
+            Act::Apply => (object, put_on(), "application/apply-patch+yaml"),
+            Act::Patch => (object, self.raw.clone(), self.content_type.as_str()),
             // With a body the server reads `dryRun` from it alone, and would really delete (T1).
-            Act::Delete => (Method::DELETE, object, delete_options(body).to_string().into_bytes(), json),
+            Act::Delete => (object, delete_options(body).to_string().into_bytes(), json),
         };
+        let method = act.method();
         let request = if self.is_opaque && act != Act::Delete {
             self.request(method, &path, &query, self.raw.clone(), &self.content_type)
         } else {

@@ -15,9 +15,10 @@ use tokio::sync::watch;
 
 use super::answer::{self, Body, Broken};
 use super::counters::{self, Counters, Tally};
+use super::gate::{Gate, Stopped};
 use super::token::Token;
 use super::watching::{Source, Watching};
-use crate::edge::cluster::{ClusterError, Upstream, UpstreamBody};
+use crate::edge::cluster::{Upstream, UpstreamBody};
 use crate::rehearsal::{Next, Rehearsal, Request, Watch};
 
 /// The most that the body of one request may hold, packed or not. The API server takes 3 MiB.
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where requests go in.
 pub(super) struct Door {
-    upstream: Upstream,
+    gate: Gate,
     /// Locked and held for the core's time alone, never while anything is waited for. The proxy has it; gone, the rehearsal is over.
     rehearsal: Weak<Mutex<Rehearsal>>,
     token: Token,
@@ -41,14 +42,20 @@ pub(super) struct Door {
 
 /// Why there is no answer.
 enum Failed {
-    Cluster(ClusterError),
+    Stopped(Stopped),
     TimedOut(String),
 }
 
 /// What one request has cost until now.
-struct Clock {
+pub(super) struct Clock {
     began: Instant,
     elsewhere: Duration,
+}
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self { began: Instant::now(), elsewhere: Duration::ZERO }
+    }
 }
 
 impl Door {
@@ -59,7 +66,7 @@ impl Door {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let (rehearsal, changes) = (Arc::downgrade(rehearsal), watch::Sender::new(0));
-        Self { upstream, rehearsal, token, tally: Tally::default(), changes, stopped }
+        Self { gate: Gate::new(upstream), rehearsal, token, tally: Tally::default(), changes, stopped }
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -99,16 +106,26 @@ impl Door {
             Err(refusal) => return refusal,
         };
         counters::add(&self.tally.bytes_in, request.body().len() as u64);
-        let mut clock = Clock { began: Instant::now(), elsewhere: Duration::ZERO };
+        let mut clock = Clock::start();
         let response = self.clone().carry(request, packs, &mut clock).await;
         self.tally.in_proxy(clock.began.elapsed().saturating_sub(clock.elsewhere));
         response
     }
 
-    /// Does what the core says, until there is an answer.
     async fn carry(self: Arc<Self>, request: Request, packs: bool, clock: &mut Clock) -> Response<Body> {
         let limit = timeout_seconds(request.uri().query().unwrap_or_default());
-        let mut next = self.step(clock, |rehearsal| rehearsal.receive(request));
+        let next = self.step(clock, |rehearsal| rehearsal.receive(request));
+        self.follow(next, packs, limit, clock).await
+    }
+
+    /// Does what the core says, until there is an answer.
+    pub(super) async fn follow(
+        self: Arc<Self>,
+        mut next: Option<Next>,
+        packs: bool,
+        limit: Option<Duration>,
+        clock: &mut Clock,
+    ) -> Response<Body> {
         loop {
             let sent = match next {
                 None => return over(),
@@ -188,17 +205,17 @@ impl Door {
         clock: &mut Clock,
     ) -> Result<Response<UpstreamBody>, Failed> {
         let what = format!("{} {}", request.method(), request.uri().path());
-        self.waiting(clock, &what, patience, async { self.upstream.send(request).await.map_err(Failed::Cluster) }).await
+        self.waiting(clock, &what, patience, async { self.gate.send(request).await.map_err(Failed::Stopped) }).await
     }
 
     /// Returns the server's whole answer, unpacked.
     async fn ask(&self, request: Request, clock: &mut Clock) -> Result<crate::rehearsal::Response, Failed> {
         let what = format!("{} {}", request.method(), request.uri().path());
         let whole = async {
-            let (mut head, mut body) = self.upstream.send(request).await.map_err(Failed::Cluster)?.into_parts();
+            let (mut head, mut body) = self.gate.send(request).await.map_err(Failed::Stopped)?.into_parts();
             let mut bytes = Vec::new();
             while let Some(piece) = body.next().await {
-                bytes.extend_from_slice(&piece.map_err(Failed::Cluster)?);
+                bytes.extend_from_slice(&piece.map_err(|error| Failed::Stopped(Stopped::Unanswered(error)))?);
             }
             if is_packed(&head.headers) {
                 // Nobody asked for it, but something in between may pack on its own.
@@ -240,7 +257,11 @@ impl Door {
 
     fn failed(&self, failed: Failed) -> Response<Body> {
         match failed {
-            Failed::Cluster(error) => {
+            Failed::Stopped(Stopped::Withheld(request)) => {
+                let denied = self.in_core(|rehearsal| rehearsal.withhold(&request));
+                denied.map_or_else(over, |response| response.map(answer::whole))
+            }
+            Failed::Stopped(Stopped::Unanswered(error)) => {
                 let (response, told) = answer::unanswered(&error);
                 self.tally.unanswered(&told);
                 response

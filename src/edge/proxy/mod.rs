@@ -15,6 +15,7 @@ mod answer;
 mod certificate;
 mod counters;
 mod door;
+mod gate;
 mod kubeconfig;
 mod listener;
 mod token;

@@ -45,12 +45,19 @@ fn object_of(case: &Case) -> ObjectRef {
     service("ports", case.desired.pointer("/metadata/name").and_then(Value::as_str).expect("a name"))
 }
 
+/// Judges a Service among others: of the cluster, and of the overlay.
+fn judge(others: (&[Value], &[Value]), service_cidrs: &[Value], asked: (&ObjectRef, &Value, Option<&Value>)) -> Ruling {
+    let holders = |services: &[Value]| services.iter().map(Holder::of).collect::<Vec<_>>();
+    let (real, overlay, cidrs) = (holders(others.0), holders(others.1), Cidr::all(service_cidrs));
+    Ports::new(real.iter(), overlay.iter(), &cidrs).judge(asked.0, asked.1, asked.2)
+}
+
 #[test]
 fn the_ruling_is_what_the_server_really_does() {
     let mut missed_by_dry_runs = 0;
     for case in cases() {
-        let ports = Ports::new(&case.others, &[], &case.service_cidrs);
-        let ruling = ports.judge(&object_of(&case), &case.desired, case.live.as_ref());
+        let asked = (&object_of(&case), &case.desired, case.live.as_ref());
+        let ruling = judge((&case.others, &[]), &case.service_cidrs, asked);
         let is_refused = case.real.code >= 400;
         assert_eq!(matches!(ruling, Ruling::Findings(_)), is_refused, "{}: {ruling:?} {:?}", case.what, case.real);
         assert_eq!(ruling == Ruling::Fits, !is_refused, "{}", case.what);
@@ -72,8 +79,8 @@ fn the_ruling_has_the_class_and_the_field_of_the_server_s_own_refusal() {
             desired: Some(&case.desired),
         };
         let Refusal::Findings(said) = classify(&write) else { panic!("{}", case.what) };
-        let ports = Ports::new(&case.others, &[], &case.service_cidrs);
-        let Ruling::Findings(found) = ports.judge(&object, &case.desired, case.live.as_ref()) else {
+        let asked = (&object, &case.desired, case.live.as_ref());
+        let Ruling::Findings(found) = judge((&case.others, &[]), &case.service_cidrs, asked) else {
             panic!("{}", case.what)
         };
         assert_eq!(said[0].class, found[0].class, "{}", case.what);
@@ -96,7 +103,7 @@ fn what_the_plan_takes_is_taken_and_what_it_gives_back_is_free() {
     let cidrs =
         [json!({"spec": {"cidrs": ["10.0.0.0/24"]}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})];
     let (a, b) = (asking("a", 30001), asking("b", 30001));
-    let taken = Ports::new(&[], std::slice::from_ref(&a), &cidrs).judge(&service("shop", "b"), &b, None);
+    let taken = judge((&[], std::slice::from_ref(&a)), &cidrs, (&service("shop", "b"), &b, None));
     let Ruling::Findings(findings) = taken else { panic!("{taken:?}") };
     let told: Vec<(&str, Option<&str>)> =
         findings.iter().map(|finding| (finding.cause.as_str(), finding.who.as_deref())).collect();
@@ -107,10 +114,11 @@ fn what_the_plan_takes_is_taken_and_what_it_gives_back_is_free() {
             ("clusterIP 10.0.0.9 is taken by Service shop/a", Some("Service shop/a")),
         ]
     );
-    assert_eq!(Ports::new(&[], &[], &cidrs).judge(&service("shop", "b"), &b, None), Ruling::Fits);
+    assert_eq!(judge((&[], &[]), &cidrs, (&service("shop", "b"), &b, None)), Ruling::Fits);
     // Of the same name in another namespace.
-    assert_ne!(Ports::new(std::slice::from_ref(&a), &[], &cidrs).judge(&service("other", "a"), &a, None), Ruling::Fits);
-    assert_eq!(Ports::new(std::slice::from_ref(&a), &[], &cidrs).judge(&service("shop", "a"), &a, None), Ruling::Fits);
+    let real = std::slice::from_ref(&a);
+    assert_ne!(judge((real, &[]), &cidrs, (&service("other", "a"), &a, None)), Ruling::Fits);
+    assert_eq!(judge((real, &[]), &cidrs, (&service("shop", "a"), &a, None)), Ruling::Fits);
 }
 
 #[test]
@@ -119,28 +127,29 @@ fn a_range_that_is_not_known_is_said() {
         json!({"metadata": {"namespace": "x", "name": port.to_string()},
         "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": port}]}})
     };
-    let judge = |real: &[Value], overlay: &[Value], port: i64| {
-        Ports::new(real, overlay, &[]).judge(&service("shop", "s"), &with(port), None)
+    let among = |real: &[Value], overlay: &[Value], port: i64| {
+        judge((real, overlay), &[], (&service("shop", "s"), &with(port), None))
     };
-    assert!(matches!(judge(&[], &[], 8080), Ruling::Findings(_)));
-    assert!(matches!(judge(&[with(8000)], &[], 8080), Ruling::Unpredictable { .. }));
+    assert!(matches!(among(&[], &[], 8080), Ruling::Findings(_)));
+    assert!(matches!(among(&[with(8000)], &[], 8080), Ruling::Unpredictable { .. }));
     // What lies between two that were given out is in range.
-    assert_eq!(judge(&[with(8000), with(9000)], &[], 8080), Ruling::Fits);
-    assert!(matches!(judge(&[with(8000)], &[], 30080), Ruling::Unpredictable { .. }));
+    assert_eq!(among(&[with(8000), with(9000)], &[], 8080), Ruling::Fits);
+    assert!(matches!(among(&[with(8000)], &[], 30080), Ruling::Unpredictable { .. }));
     // What only the plan asks for proves nothing.
-    assert!(matches!(judge(&[], &[with(8000)], 8080), Ruling::Findings(_)));
+    assert!(matches!(among(&[], &[with(8000)], 8080), Ruling::Findings(_)));
     // No range holds these.
-    assert!(matches!(judge(&[with(8000)], &[], 70000), Ruling::Findings(_)));
+    assert!(matches!(among(&[with(8000)], &[], 70000), Ruling::Findings(_)));
 
     let ip = json!({"spec": {"clusterIP": "10.0.0.9"}});
-    let ruling = Ports::new(&[], &[], &[]).judge(&service("shop", "s"), &ip, None);
+    let ruling = judge((&[], &[]), &[], (&service("shop", "s"), &ip, None));
     assert!(matches!(ruling, Ruling::Unpredictable { .. }), "{ruling:?}");
 }
 
 #[test]
 fn only_a_finalizer_keeps_the_ports_of_a_deleted_service() {
-    assert!(!keeps_ports(&json!({"metadata": {}})) && !keeps_ports(&json!({"metadata": {"finalizers": []}})));
-    assert!(keeps_ports(&json!({"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}})));
+    let keeps_ports = |service: Value| Holder::of(&service).keeps_ports;
+    assert!(!keeps_ports(json!({"metadata": {}})) && !keeps_ports(json!({"metadata": {"finalizers": []}})));
+    assert!(keeps_ports(json!({"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}})));
 }
 
 proptest! {

@@ -1,6 +1,10 @@
 //! The core as a whole: what leaves for the server, and what the command sees.
 
+mod aggregation;
 mod forbidden;
 mod leaves;
+mod own_dry_runs;
+mod ownership;
+mod ports;
 mod scene;
 mod traps;

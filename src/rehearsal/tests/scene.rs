@@ -99,7 +99,12 @@ pub(super) fn config(name: &str, value: &str) -> Value {
 pub(super) fn stored(mut object: Value) -> Value {
     object["metadata"]["uid"] = json!("real");
     object["metadata"]["resourceVersion"] = json!("7");
-    object["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
+    marked(object)
+}
+
+/// The object as Helm writes it: marked as the release's own.
+pub(super) fn marked(mut object: Value) -> Value {
+    object["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
     object["metadata"]["annotations"] =
         json!({"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "prod"});
     object

@@ -296,7 +296,7 @@ fn an_object_of_nobody_is_told_although_helm_takes_it() {
     let live = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "prod", "uid": "u",
         "managedFields": [{"manager": "kubectl-create"}]}, "data": {}});
     let mut scene = Scene::new(server(&[(CONFIG, live)]));
-    scene.apply(CONFIG, &config("a", "1"));
+    scene.apply(CONFIG, &marked(config("a", "1")));
     let found = scene.close();
     assert_eq!(
         (found.findings[0].class, found.findings[0].who.as_deref()),
@@ -491,7 +491,7 @@ fn what_the_server_refuses_may_be_of_another_owner_too() {
             _ => inner(request),
         });
         scene.get(CONFIG);
-        scene.apply(CONFIG, &config("a", "2"));
+        scene.apply(CONFIG, &marked(config("a", "2")));
         let found: Vec<Class> = scene.close().findings.iter().map(|finding| finding.class).collect();
         assert_eq!(found, classes, "own: {is_own}, {field}");
     }

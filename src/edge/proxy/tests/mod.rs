@@ -11,6 +11,8 @@ use http::{Request, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
+use super::door::Clock;
+use crate::rehearsal::Next;
 use scene::{Client, PIECE, Scene, next_piece};
 
 const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
@@ -101,6 +103,48 @@ async fn what_the_core_denies_never_reaches_the_server() {
         StatusCode::METHOD_NOT_ALLOWED
     );
     assert_eq!(scene.shared.seen().len(), 0);
+}
+
+#[tokio::test]
+async fn what_might_store_something_does_not_leave_even_where_the_core_lets_it_out() {
+    let scene = Scene::new().await;
+    let pods = "/api/v1/namespaces/a/pods";
+    let bad = [
+        ("POST", pods.to_owned(), "POST pods"),
+        ("PUT", format!("{pods}/b"), "PUT pods"),
+        ("PATCH", format!("{pods}/b?dryRun="), "PATCH pods"),
+        ("DELETE", format!("{pods}/b?dryRun=All"), "DELETE pods"),
+        ("POST", format!("{pods}/b/eviction?dryRun=All"), "POST pods/eviction"),
+        (
+            "GET",
+            "/api/v1/namespaces/a/services/db/proxy/admin/shutdown".to_owned(),
+            "GET services/proxy/admin/shutdown",
+        ),
+    ];
+    for (method, uri, _) in &bad {
+        // Each way out of the core, with another request in its place.
+        for way in [format!("{pods}/b"), pods.to_owned(), format!("{pods}?watch=true")] {
+            let door = scene.proxy.door.clone();
+            let asked = empty(Request::builder().uri(&way));
+            let leaving = empty(Request::builder().method(*method).uri(uri));
+            let next = match door.in_core(|rehearsal| rehearsal.receive(asked)).expect("it runs") {
+                Next::Ask(_, then) => Next::Ask(leaving, then),
+                Next::Forward(_) => Next::Forward(leaving),
+                Next::Watch(_, watch) => Next::Watch(Some(leaving), watch),
+                Next::Answer(answer) => panic!("{way}: {answer:?}"),
+            };
+            let answer = door.follow(Some(next), false, None, &mut Clock::start()).await;
+            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {uri} as {way}");
+            let body = answer.into_body().collect().await.expect("a body").to_bytes();
+            let status: Value = serde_json::from_slice(&body).expect("a Status");
+            let message = status["message"].as_str().expect("a message");
+            assert!(message.contains("might store something"), "{message}");
+        }
+    }
+    assert_eq!(scene.shared.seen().len(), 0);
+    let denied = scene.proxy.stop().await.0.close().denied;
+    let told: Vec<&str> = denied.iter().filter_map(|told| told.split_once(" (")).map(|(what, _)| what).collect();
+    assert_eq!(told, bad.map(|(.., told)| told));
 }
 
 #[tokio::test]
