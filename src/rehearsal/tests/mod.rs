@@ -2,5 +2,6 @@
 
 mod forbidden;
 mod leaves;
+mod masks;
 mod scene;
 mod traps;
