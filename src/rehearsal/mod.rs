@@ -33,6 +33,7 @@ mod read;
 mod ready;
 mod refusal;
 mod replica_set;
+mod resent;
 mod ruling;
 mod selector;
 mod settings;

@@ -11,6 +11,7 @@ use super::lookup::Lookup;
 use super::message::{self, Continuation, Next, Request, Response};
 use super::overlay::{Entry, Key};
 use super::read::not_found;
+use super::resent::{Version, as_new};
 use super::{Rehearsal, patch, protobuf};
 use crate::domain::yaml;
 
@@ -47,6 +48,7 @@ pub(super) struct Write {
     pub(super) disguise: Disguise,
     /// Whether it was looked for an object of that name in the namespace that stands in.
     pub(super) is_stand_in_free: Option<bool>,
+    version: Version,
 }
 
 /// What an object is before a write, as the command sees it.
@@ -111,6 +113,8 @@ pub(super) enum WriteThen {
     Know(Lookup, Write),
     /// It is the verdict.
     Judge(Write),
+    /// It is the object of which the server refused the version: the write is sent again with the new one.
+    Again(Write, Response),
     /// It is what explains a refusal that came before.
     Explain(Lookup, Write, Response),
 }
@@ -135,7 +139,20 @@ impl Rehearsal {
                 self.learn(lookup, &mut write, &answer);
                 self.advance(write)
             }
+            WriteThen::Judge(write) if write.version.is_outdated(&answer) => {
+                if !write.version.may_be_read() {
+                    return self.cannot_tell(&write, "somebody else changes it again and again at this time");
+                }
+                let request = Lookup::Base.request(&write);
+                Next::Ask(request, Continuation::write(WriteThen::Again(write, answer)))
+            }
             WriteThen::Judge(write) => self.judge(write, answer),
+            WriteThen::Again(mut write, refusal) => {
+                if is_passing(answer.status()) {
+                    return Next::Answer(answer);
+                }
+                if write.version.learn(&answer) { self.advance(write) } else { self.judge(write, refusal) }
+            }
             WriteThen::Explain(lookup, mut write, refusal) => {
                 self.learn(lookup, &mut write, &answer);
                 self.judge(write, refusal)
@@ -195,8 +212,8 @@ impl Rehearsal {
                 write.dispatch(Act::Create, &object)
             }
             (Act::Update, _) => {
-                let object = with_real_version(&write.body, base.real());
-                write.dispatch(Act::Update, &object)
+                let object = write.body.clone();
+                write.replace(object, base.real(), false)
             }
             (act, _) => {
                 let body = write.body.clone();
@@ -212,10 +229,7 @@ impl Rehearsal {
             return self.cannot_tell(&write, "its patch could not be applied to what the same command wrote before");
         };
         match counterpart {
-            Counterpart::Itself => {
-                let object = with_real_version(&patched, base.real());
-                write.dispatch(Act::Update, &object)
-            }
+            Counterpart::Itself => write.replace(patched, base.real(), true),
             Counterpart::Nothing | Counterpart::Another => write.dispatch(Act::Create, &as_new(&patched)),
         }
     }
@@ -281,76 +295,6 @@ pub(super) fn is_passing(status: StatusCode) -> bool {
     )
 }
 
-/// The object as if it had never been stored: without what a server gives at that time, and what a dry run made up (T7).
-fn as_new(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"] {
-            metadata.shift_remove(field);
-        }
-    }
-    match object.get("kind").and_then(Value::as_str) {
-        Some("Service") => unallocate(&mut object),
-        Some("Job") => unselect(&mut object),
-        _ => {}
-    }
-    object
-}
-
-/// A Service without the addresses that a dry run made up, and without the fields that a server fills in for another type: an
-/// update clears those itself, a create refuses them.
-fn unallocate(service: &mut Value) {
-    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    let kind = spec.get("type").and_then(Value::as_str).unwrap_or("ClusterIP").to_owned();
-    let mut dropped: Vec<&str> = Vec::new();
-    // A headless Service says so itself.
-    if spec.get("clusterIP").and_then(Value::as_str) != Some("None") || kind == "ExternalName" {
-        dropped.extend(["clusterIP", "clusterIPs"]);
-    }
-    match kind.as_str() {
-        "ClusterIP" => dropped.extend(["externalTrafficPolicy", "allocateLoadBalancerNodePorts"]),
-        "ExternalName" => dropped.extend(["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]),
-        _ => {}
-    }
-    for field in dropped {
-        spec.shift_remove(field);
-    }
-}
-
-/// A Job without what the server generated to tie its pods to it.
-fn unselect(job: &mut Value) {
-    if job.pointer("/spec/manualSelector") == Some(&Value::Bool(true)) {
-        return;
-    }
-    if let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.shift_remove("selector");
-    }
-    for pointer in ["/metadata/labels", "/spec/template/metadata/labels"] {
-        let Some(labels) = job.pointer_mut(pointer).and_then(Value::as_object_mut) else { continue };
-        labels.retain(|label, _| !JOB_LABELS.contains(&label.as_str()));
-    }
-}
-
-/// Source: `k8s.io/api/batch/v1` `ControllerUidLabel`, `JobNameLabel` and their older forms.
-const JOB_LABELS: [&str; 4] =
-    ["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"];
-
-/// The object with the version that the server has: the overlay's is unknown to it.
-fn with_real_version(object: &Value, real: Option<&Value>) -> Value {
-    let mut object = object.clone();
-    let real = |field: &str| real.and_then(|real| real.get("metadata")?.get(field)).cloned();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        let is_made_up = |value: &Value| value.as_str().is_some_and(super::overlay::is_made_up);
-        if metadata.get("resourceVersion").is_none_or(is_made_up) {
-            match real("resourceVersion") {
-                Some(version) => metadata.insert("resourceVersion".to_owned(), version),
-                None => metadata.shift_remove("resourceVersion"),
-            };
-        }
-    }
-    object
-}
-
 fn already_exists(target: &Target) -> Response {
     let name = target.name.as_deref().unwrap_or_default();
     let plural = &target.resource.plural;
@@ -401,6 +345,7 @@ impl Write {
             base: None,
             disguise: Disguise::default(),
             is_stand_in_free: None,
+            version: Version::default(),
         })
     }
 
@@ -428,6 +373,12 @@ impl Write {
     /// Returns a read for this write, in the name of the same client.
     pub(super) fn get(&self, path: &str, query: &[(String, String)]) -> Request {
         self.request(Method::GET, path, query, Vec::new(), "application/json")
+    }
+
+    /// Sends the whole object in place of the one that the server has, `real`; `is_patched`: the command sent a patch of it.
+    fn replace(mut self, mut object: Value, real: Option<&Value>, is_patched: bool) -> Next {
+        self.version.put_in(&mut object, real, is_patched);
+        self.dispatch(Act::Update, &object)
     }
 
     /// Sends the write as a dry run; `act` may differ from what was asked.

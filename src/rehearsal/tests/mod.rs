@@ -5,3 +5,4 @@ mod leaves;
 mod masks;
 mod scene;
 mod traps;
+mod versions;
