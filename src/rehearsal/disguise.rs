@@ -33,6 +33,11 @@ const REFERENCES: [(&str, &str); 4] = [
     ("/spec/runtimeClassName", "runtimeclasses"),
 ];
 
+/// Tells whether a pod can name an object of this resource.
+pub(super) fn is_referred_to(plural: &str) -> bool {
+    REFERENCES.iter().any(|(_, resource)| *resource == plural)
+}
+
 impl Disguise {
     /// Sends the object under a name that nobody else has: the same for the same object.
     pub(super) fn rename(&mut self, own: &str) {

@@ -11,7 +11,7 @@ use super::ready;
 use super::refusal::{self, Refusal, RefusedWrite};
 use super::ruling::Ruling;
 use super::write::{Act, Base, Write, is_passing};
-use super::{Rehearsal, deletion, diff, immutable, replica_set};
+use super::{Rehearsal, deletion, diff, disguise, immutable, replica_set};
 use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::{Class, FieldChange, Finding, Mode, Remedy, Verdict};
 
@@ -37,6 +37,11 @@ impl Rehearsal {
             let is_made_here = |plural: &str, name: &str| self.has_written(namespace.as_deref(), plural, name);
             if write.disguise.drop_references(&desired, is_made_here) {
                 return self.advance(write);
+            }
+            let said = body.get("message").and_then(Value::as_str).unwrap_or_default();
+            if write.is_opaque() && self.names_what_is_made(write.target.namespace.as_deref(), said) {
+                return self
+                    .cannot_tell(&write, "it names what the same command makes, and only the server can read it");
             }
         }
         write.disguise.take_off_status(&mut body);
@@ -163,7 +168,7 @@ impl Rehearsal {
         self.keep(&key, object, &base, status)
     }
 
-    /// The server refuses the write, or would when it is no dry run. Of a body that only the server reads no success can be made up.
+    /// The server refuses the write, or would when it is no dry run. Of a body that only the server reads no success is made up.
     fn refuse(&mut self, write: &Write, findings: Vec<Finding>, answer: Response) -> Next {
         self.account.find(findings);
         self.make_up(
@@ -187,6 +192,8 @@ impl Rehearsal {
         let last = base.now().cloned().unwrap_or_else(|| write.body.clone());
         let object = match write.act {
             Act::Delete => last.clone(),
+            // Of a body that only the server reads a part is known: the rest stays as it was.
+            Act::Update if write.is_opaque() => merged(base.now(), &write.body),
             Act::Create | Act::Update => write.body.clone(),
             Act::Apply => merged(base.now(), &write.body),
             Act::Patch => self.apply_patch(write, &last).unwrap_or_else(|| last.clone()),
@@ -339,13 +346,23 @@ impl Rehearsal {
         }
     }
 
+    /// Tells whether a refusal of a pod in `namespace` names what the same command made and a pod can refer to.
+    fn names_what_is_made(&self, namespace: Option<&str>, said: &str) -> bool {
+        let is_named = |word: &str, (key, _): (&Key, &Value)| {
+            disguise::is_referred_to(&key.plural) && key.name == word && is_near(key, namespace)
+        };
+        let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
+        said.split(|letter| !is_of_name(letter)).any(|word| self.overlay.present().any(|found| is_named(word, found)))
+    }
+
     /// Tells whether the same command made an object of that name, where one in `namespace` could see it.
     fn has_written(&self, namespace: Option<&str>, plural: &str, name: &str) -> bool {
-        self.overlay.present().any(|(key, _)| {
-            let is_near = key.namespace.is_empty() || Some(key.namespace.as_str()) == namespace;
-            key.plural == plural && key.name == name && is_near
-        })
+        self.overlay.present().any(|(key, _)| key.plural == plural && key.name == name && is_near(key, namespace))
     }
+}
+
+fn is_near(key: &Key, namespace: Option<&str>) -> bool {
+    key.namespace.is_empty() || Some(key.namespace.as_str()) == namespace
 }
 
 /// Tells whether an answer is the command's own business: it asked for something that is not there, or makes what may be

@@ -37,7 +37,7 @@ pub(super) struct Write {
     pub(super) body: Value,
     /// A patch as it came.
     raw: Vec<u8>,
-    /// Whether the body is in a form that only the server reads: it is sent as it came.
+    /// Whether the body is in a form that only the server reads as a whole: it is sent as it came, disguised at most.
     is_opaque: bool,
     content_type: String,
     /// Of the client's query: field manager, field validation, force.
@@ -201,6 +201,9 @@ impl Rehearsal {
             return self.judge(write, answer);
         }
         self.disguise(&mut write, counterpart);
+        if write.is_opaque && write.act != Act::Delete {
+            return self.send_opaque(write, &base, counterpart);
+        }
         match (write.act, counterpart) {
             (Act::Delete, Counterpart::Nothing | Counterpart::Another) if base.now().is_some() => {
                 let answer = message::json_response(StatusCode::OK, &message::success());
@@ -218,6 +221,29 @@ impl Rehearsal {
             (act, _) => {
                 let body = write.body.clone();
                 write.dispatch(act, &body)
+            }
+        }
+    }
+
+    /// Of a body that only the server reads, the metadata alone can be put in other words.
+    fn send_opaque(&mut self, mut write: Write, base: &Base, counterpart: Counterpart) -> Next {
+        let is_here_alone = base.now().is_some() && counterpart != Counterpart::Itself;
+        let mut object = write.body.clone();
+        if write.act == Act::Update {
+            write.version.put_in(&mut object, base.real(), false);
+        }
+        let sent = write.disguise.put_on(&object);
+        let is_as_it_came = sent == write.body && write.disguise == Disguise::default();
+        let metadata = sent.get("metadata").unwrap_or(&Value::Null);
+        let raw = if is_as_it_came { Some(write.raw.clone()) } else { protobuf::with_metadata(&write.raw, metadata) };
+        match raw.filter(|_| !is_here_alone) {
+            Some(raw) => {
+                write.raw = raw;
+                let act = write.act;
+                write.dispatch(act, &object)
+            }
+            None => {
+                self.cannot_tell(&write, "only the server can read its body, and it cannot be tried there as it is")
             }
         }
     }
@@ -457,8 +483,8 @@ fn delete_options(options: &Value) -> Value {
     sent
 }
 
-/// Returns the body as JSON, and whether it is one that only the server can read: kubectl writes every built-in kind in the
-/// protobuf form.
+/// Returns the body as JSON, and whether it is one that only the server can read as a whole: kubectl writes every built-in kind
+/// in the protobuf form.
 fn read_body(media: &str, body: &[u8]) -> Result<(Value, bool), Box<Response>> {
     if body.is_empty() {
         return Ok((Value::Null, false));
@@ -473,7 +499,9 @@ fn read_body(media: &str, body: &[u8]) -> Result<(Value, bool), Box<Response>> {
     };
     let read = match media {
         "application/vnd.kubernetes.protobuf" => match protobuf::decode(body) {
-            Err(protobuf::ProtobufError::UnknownKind { .. }) => return Ok((Value::Null, true)),
+            Err(protobuf::ProtobufError::UnknownKind { .. }) => {
+                return Ok((protobuf::decode_head(body).unwrap_or_default(), true));
+            }
             decoded => decoded,
         }
         .map_err(|error| refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", error.to_string())),

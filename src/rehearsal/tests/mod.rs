@@ -3,6 +3,7 @@
 mod forbidden;
 mod leaves;
 mod masks;
+mod opaque;
 mod scene;
 mod traps;
 mod versions;
