@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::author::Author;
 use super::call::{Resource, Target};
 use super::crd::Definition;
 use super::message::{self, Next, Response};
@@ -165,7 +166,7 @@ impl Rehearsal {
             };
             self.account.write(&key, named, verdict, is_hook(&object));
         }
-        self.keep(&key, object, &base, status)
+        self.keep(&key, object, &write, status)
     }
 
     /// The server refuses the write, or would when it is no dry run. Of a body that only the server reads no success is made up.
@@ -212,11 +213,13 @@ impl Rehearsal {
             self.overlay.remove(key, last, base.real());
             return Next::Answer(message::json_response(StatusCode::OK, &message::success()));
         }
-        self.keep(&key, object, &base, StatusCode::OK)
+        self.keep(&key, object, write, StatusCode::OK)
     }
 
     /// Puts the object into the overlay, with what controllers would make of it at once, and answers with it.
-    fn keep(&mut self, key: &Key, mut object: Value, base: &Base, status: StatusCode) -> Next {
+    fn keep(&mut self, key: &Key, mut object: Value, write: &Write, status: StatusCode) -> Next {
+        let base = write.base.as_ref().unwrap_or(&Base::Absent);
+        let author = Author::after(write, &object);
         let now = self.settings.now.clone();
         ready::make_ready(&mut object, &now);
         let mut kept = self.overlay.put(key.clone(), object, base.real(), &now);
@@ -225,6 +228,7 @@ impl Rehearsal {
             ready::make_ready(&mut kept, &now);
             kept = self.overlay.put(key.clone(), kept, base.real(), &now);
         }
+        self.overlay.sign(key, author);
         match (key.group.as_str(), key.plural.as_str()) {
             ("apps", "deployments") => self.replace_replica_sets(&kept, base),
             ("apiextensions.k8s.io", "customresourcedefinitions") => self.define(&kept),

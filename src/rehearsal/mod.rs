@@ -12,6 +12,7 @@
 
 mod account;
 mod allocator;
+mod author;
 mod beyond;
 mod call;
 pub mod crd;

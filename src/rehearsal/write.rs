@@ -5,6 +5,7 @@
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use super::author::Author;
 use super::call::{Resource, Target, Verb, query};
 use super::disguise::Disguise;
 use super::lookup::Lookup;
@@ -68,12 +69,26 @@ pub(super) enum Base {
         real: Option<Value>,
         /// Whether it was deleted in between: then the real one is another.
         is_replaced: bool,
+        author: Author,
     },
 }
 
 impl Base {
     fn of(entry: &Entry) -> Self {
-        Self::Written { now: entry.object().cloned(), real: entry.real.clone(), is_replaced: entry.is_replaced }
+        Self::Written {
+            now: entry.object().cloned(),
+            real: entry.real.clone(),
+            is_replaced: entry.is_replaced,
+            author: entry.author.clone(),
+        }
+    }
+
+    /// Returns who wrote it in the run; nothing if nobody did.
+    pub(super) fn author(&self) -> Option<&Author> {
+        match self {
+            Self::Written { author, .. } => Some(author),
+            Self::Absent | Self::Unread | Self::Real(_) => None,
+        }
     }
 
     /// Returns the object as the command sees it.
@@ -199,6 +214,9 @@ impl Rehearsal {
         if let (Base::Written { now: Some(_), .. }, Act::Create) = (&base, write.act) {
             let answer = already_exists(&write.target);
             return self.judge(write, answer);
+        }
+        if let Some(because) = write.is_applied_blindly() {
+            return self.cannot_tell(&write, because);
         }
         self.disguise(&mut write, counterpart);
         if write.is_opaque && write.act != Act::Delete {
@@ -383,6 +401,30 @@ impl Write {
     /// Tells whether an unknown field refuses it: what `fieldValidation=Strict` asks for.
     pub(super) fn is_strict(&self) -> bool {
         self.query.iter().any(|(key, value)| key == "fieldValidation" && value == "Strict")
+    }
+
+    /// Tells whether server-side apply takes a field from its other owners.
+    pub(super) fn is_forced(&self) -> bool {
+        self.query.iter().any(|(key, value)| key == "force" && value == "true")
+    }
+
+    /// Returns the field manager, by the name that the server gives to a client that says none.
+    ///
+    /// Source: `k8s.io/apiserver/pkg/endpoints/handlers` `managerOrUserAgent`.
+    pub(super) fn manager(&self) -> String {
+        let said = self.query.iter().find(|(key, value)| key == "fieldManager" && !value.is_empty());
+        let agent = || self.user_agent.as_ref()?.to_str().ok()?.split('/').next();
+        said.map(|(_, manager)| manager.as_str()).or_else(agent).unwrap_or_default().to_owned()
+    }
+
+    /// Returns why nobody can tell what this server-side apply does; nothing if the server can.
+    pub(super) fn is_applied_blindly(&self) -> Option<&'static str> {
+        let is_apply = self.act == Act::Apply;
+        let author = self.base.as_ref().filter(|base| is_apply && base.now().is_some()).and_then(Base::author)?;
+        (!author.leaves_apply(self)).then_some(
+            "the same command wrote it before in another way than by this server-side apply: whose its fields are then is \
+             not known",
+        )
     }
 
     /// Asks what explains a refusal, before it is judged.

@@ -1,5 +1,6 @@
 //! The core as a whole: what leaves for the server, and what the command sees.
 
+mod applied;
 mod forbidden;
 mod leaves;
 mod masks;
