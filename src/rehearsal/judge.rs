@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::author::Author;
 use super::call::{Resource, Target};
-use super::crd::Definition;
+use super::crd::{Apply, Definition};
 use super::message::{self, Next, Response};
 use super::overlay::Key;
 use super::ready;
@@ -104,18 +104,26 @@ impl Rehearsal {
                 _ => self.accept_deletion(&write, &message::success()),
             };
         }
+        let mut old = base.now().cloned();
         let desired = match write.act {
             Act::Patch => match base.now().and_then(|now| self.apply_patch(&write, now)) {
                 Some(patched) => patched,
                 None if base.now().is_none() => return Next::Answer(super::read::not_found(&write.target)),
                 None => return self.cannot_tell(&write, "its patch could not be applied"),
             },
-            Act::Apply => merged(base.now(), &write.body),
+            Act::Apply => match applied(&write, &base, definition) {
+                Ok(desired) => {
+                    let api_version = desired.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+                    old = old.map(|old| definition.as_read(&old, api_version));
+                    desired
+                }
+                Err(because) => return self.cannot_tell(&write, &because),
+            },
             _ => write.body.clone(),
         };
         let checked = match write.act {
-            Act::Apply => definition.check_applied(&desired, base.now()),
-            _ => definition.check(&desired, base.now()),
+            Act::Apply => definition.check_applied(&desired, old.as_ref()),
+            _ => definition.check(&desired, old.as_ref()),
         };
         if !checked.unknown_fields.is_empty() && write.is_strict() {
             let object = self.object_of(&write, &desired);
@@ -408,6 +416,25 @@ pub(super) fn is_record(object: &Value) -> bool {
 
 fn is_hook(object: &Value) -> bool {
     object.get("metadata").and_then(|metadata| metadata.get("annotations")?.get("helm.sh/hook")).is_some()
+}
+
+/// The custom resource after a server-side apply, in the shape of the definition that the same command brings; else why nobody can
+/// tell.
+fn applied(write: &Write, base: &Base, definition: &Definition) -> Result<Value, String> {
+    if let Some(because) = write.is_applied_blindly() {
+        return Err(because.to_owned());
+    }
+    let live = match base {
+        Base::Unread => return Err("the object that is there could not be read".to_owned()),
+        Base::Absent | Base::Written { now: None, .. } => None,
+        Base::Real(live) => Some(live),
+        Base::Written { author: Author::Created { .. }, now, .. } => now.as_ref(),
+        // What this manager applied in the run before, it leaves out or applies again.
+        Base::Written { real, is_replaced, .. } => real.as_ref().filter(|_| !is_replaced),
+    };
+    let Some(live) = live else { return Ok(write.body.clone()) };
+    let manager = write.manager();
+    definition.merge_applied(live, Apply { body: &write.body, manager: &manager, is_forced: write.is_forced() })
 }
 
 /// The object after an apply that nobody refuses: the fields that are applied win.
