@@ -218,6 +218,11 @@ impl Rehearsal {
         if let Some(because) = write.is_applied_blindly() {
             return self.cannot_tell(&write, because);
         }
+        if write.act != Act::Delete && counterpart == Counterpart::Another && write.target.resource.names_by_spec() {
+            let because = "it is deleted and made anew by the same command: its name is made of its spec, so it cannot be tried \
+                           under another";
+            return self.cannot_tell(&write, because);
+        }
         self.disguise(&mut write, counterpart);
         if write.is_opaque && write.act != Act::Delete {
             return self.send_opaque(write, &base, counterpart);

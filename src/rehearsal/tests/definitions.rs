@@ -51,3 +51,23 @@ fn a_custom_resource_that_was_written_otherwise_cannot_be_told_when_it_is_applie
     scene.apply(GAUGE, &gauge(&json!({"new": "1"})));
     assert!(matches!(scene.close().objects[1].verdict, Verdict::Unpredictable { .. }));
 }
+
+#[test]
+fn what_has_the_name_of_its_spec_is_not_tried_under_another() {
+    const SERVICE: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1.example.com";
+    let service = json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {"name": "v1.example.com"}, "spec": {"group": "example.com", "version": "v1"}});
+    for (path, object) in [(CRD, crd("new")), (SERVICE, service)] {
+        for is_apply in [false, true] {
+            let mut scene = Scene::new(server(&[(path, stored(object.clone()))]));
+            scene.delete(path);
+            let sent = scene.writes().len();
+            let (collection, _) = path.rsplit_once('/').expect("a path");
+            let (code, made) = if is_apply { scene.apply(path, &object) } else { scene.create(collection, &object) };
+            assert!(code.is_success());
+            assert_eq!((scene.writes().len(), &made["spec"]), (sent, &object["spec"]));
+            let verdict = scene.close().objects[0].verdict.clone();
+            assert!(matches!(verdict, Verdict::Unpredictable { .. }), "{verdict:?}");
+        }
+    }
+}
