@@ -54,7 +54,9 @@ pub(in super::super) fn with_metadata(body: &[u8], metadata: &Value) -> Option<V
     // A namespace that is not there is the one of the path.
     let head = decode_head(&changed).ok()?;
     let is = |field: &str| head.get("metadata").and_then(|own| own.get(field)).and_then(Value::as_str);
-    let has_all = is("name") == Some(text("name")) && is("namespace").is_none_or(|own| own == text("namespace"));
+    // The server gives a name to what has none.
+    let has_all =
+        is("name").unwrap_or_default() == text("name") && is("namespace").is_none_or(|own| own == text("namespace"));
     has_all.then_some(changed)
 }
 

@@ -97,6 +97,10 @@ fn a_namespace_of_the_run_is_stood_in_for() {
         assert_eq!(head["metadata"]["namespace"], "prod");
         assert_eq!(head["metadata"]["name"] != name, is_renamed, "{name}");
     }
+    let (code, made) =
+        scene.send("POST", "/api/v1/namespaces/new/serviceaccounts", MEDIA, body("v1", "ServiceAccount", "", b""));
+    assert_eq!((code, &made["metadata"]["namespace"]), (StatusCode::CREATED, &json!("new")));
+    assert_eq!(made["metadata"]["name"], "given-by-the-server");
     assert!(scene.close().objects.iter().all(|object| object.verdict == Verdict::Accepted));
 }
 
