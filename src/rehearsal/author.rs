@@ -12,6 +12,8 @@ pub(super) enum Author {
     /// Nobody has.
     #[default]
     Nobody,
+    /// Nobody has, but the owners of what is on the server were rewritten.
+    Rewritten,
     /// One field manager, by server-side apply alone.
     Applied(String),
     /// One field manager, who made it with this body and then wrote it by server-side apply alone.
@@ -27,13 +29,14 @@ impl Author {
         let before = base.and_then(Base::author).cloned().unwrap_or_default();
         let now = base.and_then(Base::now);
         match (write.act, now) {
-            (Act::Apply, _) if before == Self::Nobody => Self::Applied(write.manager()),
+            (Act::Apply, _) if matches!(before, Self::Nobody | Self::Rewritten) => Self::Applied(write.manager()),
             (Act::Apply, _) if before.is(&write.manager()) => before,
             (Act::Create, None) if !write.is_opaque() => {
                 Self::Created { manager: write.manager(), body: write.body.clone() }
             }
             (Act::Patch | Act::Update, Some(now)) if diff::changes(now, object).is_empty() => match before {
                 Self::Created { manager, .. } if hands_over(write) => Self::Applied(manager),
+                Self::Nobody if hands_over(write) => Self::Rewritten,
                 before => before,
             },
             _ => Self::Several,
@@ -44,12 +47,24 @@ impl Author {
     /// those of the run.
     pub(super) fn leaves_apply(&self, write: &Write) -> bool {
         match self {
-            Self::Nobody => true,
+            Self::Nobody | Self::Rewritten => true,
             Self::Applied(_) => self.is(&write.manager()),
             // What one manager made and then applies has two owners of one name: what it made is kept, and in its way.
             Self::Created { body, .. } => self.is(&write.manager()) && covers(&write.body, body, write.is_forced()),
             Self::Several => false,
         }
+    }
+
+    /// Tells whether a refusal of an apply says only that the manager is in its own way, and the run has rewritten whose the
+    /// fields are: the server still has the owners of before.
+    pub(super) fn excuses(&self, write: &Write, status: &Value) -> bool {
+        let causes = status.pointer("/details/causes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let own = format!("conflict with \"{}\"", write.manager());
+        let is_own = |cause: &Value| {
+            let text = |field: &str| cause.get(field).and_then(Value::as_str).unwrap_or_default();
+            text("reason") == "FieldManagerConflict" && text("message").starts_with(&own)
+        };
+        *self == Self::Rewritten && write.act == Act::Apply && !causes.is_empty() && causes.iter().all(is_own)
     }
 
     fn is(&self, other: &str) -> bool {

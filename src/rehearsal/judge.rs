@@ -54,6 +54,12 @@ impl Rehearsal {
             return write.explain(lookup, answer);
         }
         let base = write.base.clone().unwrap_or(Base::Absent);
+        if base.author().is_some_and(|author| author.excuses(&write, &body)) {
+            return self.cannot_tell(
+                &write,
+                "the same command takes its fields over first, of which the server knows nothing",
+            );
+        }
         let patched = base.now().filter(|_| write.act == Act::Patch).and_then(|now| self.apply_patch(&write, now));
         let desired = patched.unwrap_or(desired);
         let object = self.object_of(&write, &desired);

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::Settings;
+use super::super::{Request, Settings};
 use super::scene::*;
 use crate::domain::rehearsed::{Mode, Verdict};
 
 const APPLY: &str = "application/apply-patch+yaml";
 
-fn apply_as<S: FnMut(&super::super::Request) -> (u16, Value)>(scene: &mut Scene<S>, manager: &str, object: &Value) {
+fn apply_as<S: FnMut(&Request) -> (u16, Value)>(scene: &mut Scene<S>, manager: &str, object: &Value) {
     let uri = format!("{CONFIG}?fieldManager={manager}&force=false");
     assert!(scene.call("PATCH", &uri, APPLY, object).0.is_success());
 }
@@ -90,5 +90,34 @@ fn what_one_manager_made_and_applies_otherwise_is_in_its_own_way() {
         scene.apply(CONFIG, &config("a", applied));
         let verdict = scene.close().objects[0].verdict.clone();
         assert_eq!(verdict == Verdict::Accepted, is_known, "{verdict:?}");
+    }
+}
+
+#[test]
+fn whose_owners_the_run_has_rewritten_is_not_in_its_own_way() {
+    for (rewrites, owner, is_refused) in [(true, "helm", false), (true, "kubectl", true), (false, "helm", true)] {
+        let mut inner = server(&[(CONFIG, stored(config("a", "0")))]);
+        let mut scene = Scene::new(move |request: &Request| {
+            let media = request.headers().get("content-type").and_then(|media| media.to_str().ok());
+            match (request.method().as_str(), media) {
+                ("PATCH", Some(APPLY)) => {
+                    let message = format!("conflict with \"{owner}\" using v1");
+                    let causes = json!([{"reason": "FieldManagerConflict", "message": message, "field": ".data.a"}]);
+                    let (code, mut refusal) = status(409, "Conflict", "Apply failed with 1 conflict");
+                    refusal["details"] = json!({"causes": causes});
+                    (code, refusal)
+                }
+                ("PATCH", _) => (200, stored(config("a", "0"))),
+                _ => inner(request),
+            }
+        });
+        scene.get(CONFIG);
+        if rewrites {
+            let patch = json!([{"op": "replace", "path": "/metadata/managedFields", "value": []}]);
+            scene.call("PATCH", &format!("{CONFIG}?fieldManager=helm"), "application/json-patch+json", &patch);
+        }
+        scene.apply(CONFIG, &config("a", "2"));
+        let verdict = scene.close().objects[0].verdict.clone();
+        assert_eq!(verdict == Verdict::Refused, is_refused, "{rewrites} {owner} {verdict:?}");
     }
 }
