@@ -56,6 +56,17 @@ impl Resource {
         }
     }
 
+    /// Tells whether its objects can have only the name that their spec gives them.
+    ///
+    /// Source: `ValidateCustomResourceDefinition` of `k8s.io/apiextensions-apiserver`, `ValidateAPIService` of
+    /// `k8s.io/kube-aggregator`.
+    pub(super) fn names_by_spec(&self) -> bool {
+        matches!(
+            (self.group.as_str(), self.plural.as_str()),
+            ("apiextensions.k8s.io", "customresourcedefinitions") | ("apiregistration.k8s.io", "apiservices")
+        )
+    }
+
     /// Returns `apps/v1`, or `v1` for the core group.
     pub(super) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }

@@ -33,6 +33,11 @@ const REFERENCES: [(&str, &str); 4] = [
     ("/spec/runtimeClassName", "runtimeclasses"),
 ];
 
+/// Tells whether a pod can name an object of this resource.
+pub(super) fn is_referred_to(plural: &str) -> bool {
+    REFERENCES.iter().any(|(_, resource)| *resource == plural)
+}
+
 impl Disguise {
     /// Sends the object under a name that nobody else has: the same for the same object.
     pub(super) fn rename(&mut self, own: &str) {
@@ -117,11 +122,53 @@ impl Disguise {
     }
 
     /// Returns a Status of the server as if the object had been sent undisguised.
+    ///
+    /// A made-up name is nobody else's, so it is one wherever it stands. The namespace that stands in is called as a release, a
+    /// field or a part of a name may be: it is put right where a sentence names a namespace, and nowhere else.
     pub(super) fn take_off_status(&self, status: &mut Value) {
-        for mask in [&self.name, &self.namespace].into_iter().flatten() {
+        if let Some(mask) = &self.name {
             each_text(status, &|text| *text = text.replace(&mask.shown, &mask.own));
         }
+        if let (Some(mask), Some(Value::String(message))) = (&self.namespace, status.get_mut("message")) {
+            *message = mask.in_sentence(message);
+        }
     }
+}
+
+impl Mask {
+    /// Returns the sentence with the namespace as the command has it, wherever the sentence names it as one.
+    fn in_sentence(&self, sentence: &str) -> String {
+        let mut told = String::with_capacity(sentence.len());
+        let mut end = 0;
+        for (at, shown) in sentence.match_indices(self.shown.as_str()) {
+            let (before, after) = (&sentence[..at], &sentence[at + shown.len()..]);
+            if names_namespace(before, after) {
+                told.push_str(&sentence[end..at]);
+                told.push_str(&self.own);
+                end = at + shown.len();
+            }
+        }
+        told.push_str(&sentence[end..]);
+        told
+    }
+}
+
+/// Tells whether a namespace stands between two parts of a server's sentence: `namespaces "x" not found`, `in namespace x
+/// because`, `service account x/mine`, `object (x/mine; apps/v1`.
+///
+/// Source: the sentences in `tests/fixtures/rehearsal/statuses`.
+fn names_namespace(before: &str, after: &str) -> bool {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    let bare = before.strip_suffix('"').filter(|_| after.starts_with('"'));
+    if bare.is_none() && (after.starts_with(is_of_name) || before.ends_with(is_of_name)) {
+        return false;
+    }
+    let word = bare.unwrap_or(before).strip_suffix(' ').unwrap_or_default();
+    let head = word.strip_suffix("namespaces").or_else(|| word.strip_suffix("namespace"));
+    // What stands in quotes with a slash is a value, such as an image.
+    let is_first_part = after.strip_prefix('/').is_some_and(|rest| rest.starts_with(is_of_name))
+        && (before.is_empty() || before.ends_with([' ', '(']));
+    is_first_part || head.is_some_and(|head| head.is_empty() || head.ends_with(' '))
 }
 
 fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
@@ -158,9 +205,48 @@ mod tests {
         let mut expected = job();
         expected["metadata"]["labels"] = json!({"job-name": "init"});
         assert_eq!(sent, expected);
-        let mut status = json!({"message": format!("jobs.batch \"{alias}\" in \"default\" is bad")});
+        let mut status = json!({"message": format!("jobs.batch \"{alias}\" in namespace \"default\" is bad"),
+            "details": {"name": alias}});
         disguise.take_off_status(&mut status);
-        assert_eq!(status["message"], "jobs.batch \"init\" in \"new\" is bad");
+        assert_eq!(status["message"], "jobs.batch \"init\" in namespace \"new\" is bad");
+        assert_eq!(status["details"]["name"], "init");
+    }
+
+    #[test]
+    fn a_sentence_tells_the_namespace_that_stands_in_only_where_it_names_a_namespace() {
+        let mut disguise = Disguise::default();
+        disguise.move_to("space", "default");
+        for (told, expected) in [
+            (r#"namespaces "default" not found"#, r#"namespaces "space" not found"#),
+            (
+                r#"create resource "jobs" in API group "batch" in the namespace "default""#,
+                r#"create resource "jobs" in API group "batch" in the namespace "space""#,
+            ),
+            ("new content in namespace default because it ends", "new content in namespace space because it ends"),
+            ("namespace default is being terminated", "namespace space is being terminated"),
+            (
+                r#"service account default/mine: serviceaccount "mine" not found"#,
+                r#"service account space/mine: serviceaccount "mine" not found"#,
+            ),
+            ("patch object (default/x; apps/v1, Kind=Job)", "patch object (space/x; apps/v1, Kind=Job)"),
+            // A field, a value, a part of a name, an image, a user, another namespace.
+            ("spec.defaultBackend: Invalid value", "spec.defaultBackend: Invalid value"),
+            (r#"Invalid value: "default""#, r#"Invalid value: "default""#),
+            (r#"jobs.batch "default-init" not found"#, r#"jobs.batch "default-init" not found"#),
+            (r#"image "default/server:1""#, r#"image "default/server:1""#),
+            (r#"User "system:serviceaccount:default:ci" cannot"#, r#"User "system:serviceaccount:default:ci" cannot"#),
+            (
+                r#"in namespace "default-2" and namespace default-2"#,
+                r#"in namespace "default-2" and namespace default-2"#,
+            ),
+        ] {
+            let mut status =
+                json!({"message": told, "details": {"name": "default", "causes": [{"field": "spec.default"}]}});
+            let details = status["details"].clone();
+            disguise.take_off_status(&mut status);
+            assert_eq!(status["message"], expected);
+            assert_eq!(status["details"], details, "no sentence");
+        }
     }
 
     #[test]

@@ -4,15 +4,16 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::aggregation::Backend;
+use super::author::Author;
 use super::call::{Resource, Target};
-use super::crd::Definition;
+use super::crd::{Apply, Definition};
 use super::message::{self, Next, Response};
 use super::overlay::Key;
 use super::ready;
 use super::refusal::{self, Refusal, RefusedWrite};
 use super::ruling::Ruling;
 use super::write::{Act, Base, Write, is_passing};
-use super::{Rehearsal, deletion, diff, immutable, own_dry_run, replica_set};
+use super::{Rehearsal, deletion, diff, disguise, immutable, own_dry_run, replica_set};
 use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::{Class, FieldChange, Finding, Mode, Remedy, Verdict};
 
@@ -39,6 +40,11 @@ impl Rehearsal {
             if write.disguise.drop_references(&desired, is_made_here) {
                 return self.advance(write);
             }
+            let said = body.get("message").and_then(Value::as_str).unwrap_or_default();
+            if write.is_opaque() && self.names_what_is_made(write.target.namespace.as_deref(), said) {
+                return self
+                    .cannot_tell(&write, "it names what the same command makes, and only the server can read it");
+            }
         }
         write.disguise.take_off_status(&mut body);
         let answer = message::json_response(status, &body);
@@ -49,6 +55,12 @@ impl Rehearsal {
             return write.explain(lookup, answer);
         }
         let base = write.base.clone().unwrap_or(Base::Absent);
+        if base.author().is_some_and(|author| author.excuses(&write, &body)) {
+            return self.cannot_tell(
+                &write,
+                "the same command takes its fields over first, of which the server knows nothing",
+            );
+        }
         let patched = base.now().filter(|_| write.act == Act::Patch).and_then(|now| self.apply_patch(&write, now));
         let desired = patched.unwrap_or(desired);
         let object = self.object_of(&write, &desired);
@@ -101,18 +113,26 @@ impl Rehearsal {
                 _ => self.accept_deletion(&write, &message::success()),
             };
         }
+        let mut old = base.now().cloned();
         let desired = match write.act {
             Act::Patch => match base.now().and_then(|now| self.apply_patch(&write, now)) {
                 Some(patched) => patched,
                 None if base.now().is_none() => return Next::Answer(super::read::not_found(&write.target)),
                 None => return self.cannot_tell(&write, "its patch could not be applied"),
             },
-            Act::Apply => merged(base.now(), &write.body),
+            Act::Apply => match applied(&write, &base, definition) {
+                Ok(desired) => {
+                    let api_version = desired.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+                    old = old.map(|old| definition.as_read(&old, api_version));
+                    desired
+                }
+                Err(because) => return self.cannot_tell(&write, &because),
+            },
             _ => write.body.clone(),
         };
         let checked = match write.act {
-            Act::Apply => definition.check_applied(&desired, base.now()),
-            _ => definition.check(&desired, base.now()),
+            Act::Apply => definition.check_applied(&desired, old.as_ref()),
+            _ => definition.check(&desired, old.as_ref()),
         };
         if !checked.unknown_fields.is_empty() && write.is_strict() {
             let object = self.object_of(&write, &desired);
@@ -163,10 +183,10 @@ impl Rehearsal {
             };
             self.account.write(&key, named, verdict, is_hook(&object));
         }
-        self.keep(&write, &key, object, &base, status)
+        self.keep(&key, object, &write, status)
     }
 
-    /// The server refuses the write, or would when it is no dry run. Of a body that only the server reads no success can be made up.
+    /// The server refuses the write, or would when it is no dry run. Of a body that only the server reads no success is made up.
     fn refuse(&mut self, write: &Write, findings: Vec<Finding>, answer: Response) -> Next {
         self.account.find(findings);
         self.make_up(
@@ -190,6 +210,8 @@ impl Rehearsal {
         let last = base.now().cloned().unwrap_or_else(|| write.body.clone());
         let object = match write.act {
             Act::Delete => last.clone(),
+            // Of a body that only the server reads a part is known: the rest stays as it was.
+            Act::Update if write.is_opaque() => merged(base.now(), &write.body),
             Act::Create | Act::Update => write.body.clone(),
             Act::Apply => merged(base.now(), &write.body),
             Act::Patch => self.apply_patch(write, &last).unwrap_or_else(|| last.clone()),
@@ -208,11 +230,12 @@ impl Rehearsal {
             self.remove(write, key, last, &base);
             return Next::Answer(message::json_response(StatusCode::OK, &message::success()));
         }
-        self.keep(write, &key, object, &base, StatusCode::OK)
+        self.keep(&key, object, write, StatusCode::OK)
     }
 
     /// Puts the object into the overlay, with what controllers would make of it at once, and answers with it.
-    fn keep(&mut self, write: &Write, key: &Key, mut object: Value, base: &Base, status: StatusCode) -> Next {
+    fn keep(&mut self, key: &Key, mut object: Value, write: &Write, status: StatusCode) -> Next {
+        let base = write.base.as_ref().unwrap_or(&Base::Absent);
         if write.is_dry() {
             let answered = own_dry_run::answered(object, base);
             if answered.get("kind").and_then(Value::as_str) == Some("Secret") {
@@ -220,6 +243,7 @@ impl Rehearsal {
             }
             return Next::Answer(message::json_response(status, &answered));
         }
+        let author = Author::after(write, &object);
         let now = self.settings.now.clone();
         ready::make_ready(&mut object, &now);
         let mut kept = self.overlay.put(key.clone(), object, base.real(), &now);
@@ -228,6 +252,7 @@ impl Rehearsal {
             ready::make_ready(&mut kept, &now);
             kept = self.overlay.put(key.clone(), kept, base.real(), &now);
         }
+        self.overlay.sign(key, author);
         match (key.group.as_str(), key.plural.as_str()) {
             ("apps", "deployments") => self.replace_replica_sets(&kept, base),
             ("apiextensions.k8s.io", "customresourcedefinitions") => self.define(&kept),
@@ -357,13 +382,23 @@ impl Rehearsal {
         }
     }
 
+    /// Tells whether a refusal of a pod in `namespace` names what the same command made and a pod can refer to.
+    fn names_what_is_made(&self, namespace: Option<&str>, said: &str) -> bool {
+        let is_named = |word: &str, (key, _): (&Key, &Value)| {
+            disguise::is_referred_to(&key.plural) && key.name == word && is_near(key, namespace)
+        };
+        let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
+        said.split(|letter| !is_of_name(letter)).any(|word| self.overlay.present().any(|found| is_named(word, found)))
+    }
+
     /// Tells whether the same command made an object of that name, where one in `namespace` could see it.
     fn has_written(&self, namespace: Option<&str>, plural: &str, name: &str) -> bool {
-        self.overlay.present().any(|(key, _)| {
-            let is_near = key.namespace.is_empty() || Some(key.namespace.as_str()) == namespace;
-            key.plural == plural && key.name == name && is_near
-        })
+        self.overlay.present().any(|(key, _)| key.plural == plural && key.name == name && is_near(key, namespace))
     }
+}
+
+fn is_near(key: &Key, namespace: Option<&str>) -> bool {
+    key.namespace.is_empty() || Some(key.namespace.as_str()) == namespace
 }
 
 /// Tells whether an answer is the command's own business: it asked for something that is not there, or makes what may be
@@ -405,6 +440,25 @@ pub(super) fn is_record(object: &Value) -> bool {
 
 fn is_hook(object: &Value) -> bool {
     object.get("metadata").and_then(|metadata| metadata.get("annotations")?.get("helm.sh/hook")).is_some()
+}
+
+/// The custom resource after a server-side apply, in the shape of the definition that the same command brings; else why nobody can
+/// tell.
+fn applied(write: &Write, base: &Base, definition: &Definition) -> Result<Value, String> {
+    if let Some(because) = write.is_applied_blindly() {
+        return Err(because.to_owned());
+    }
+    let live = match base {
+        Base::Unread => return Err("the object that is there could not be read".to_owned()),
+        Base::Absent | Base::Written { now: None, .. } => None,
+        Base::Real(live) => Some(live),
+        Base::Written { author: Author::Created { .. }, now, .. } => now.as_ref(),
+        // What this manager applied in the run before, it leaves out or applies again.
+        Base::Written { real, is_replaced, .. } => real.as_ref().filter(|_| !is_replaced),
+    };
+    let Some(live) = live else { return Ok(write.body.clone()) };
+    let manager = write.manager();
+    definition.merge_applied(live, Apply { body: &write.body, manager: &manager, is_forced: write.is_forced() })
 }
 
 /// The object after an apply that nobody refuses: the fields that are applied win.

@@ -13,6 +13,7 @@
 mod account;
 mod aggregation;
 mod allocator;
+mod author;
 mod beyond;
 mod call;
 pub mod crd;
@@ -35,6 +36,7 @@ mod read;
 mod ready;
 mod refusal;
 mod replica_set;
+mod resent;
 mod ruling;
 mod selector;
 mod settings;

@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use serde_json::{Map, Value, json};
 
+use super::author::Author;
 use super::call::{Resource, Target};
 
 /// Made-up resource versions start here: numeric, as clients compare them, and above any that a server counts (T13 of the
@@ -67,6 +68,8 @@ pub(super) struct Entry {
     pub(super) real: Option<Value>,
     /// Whether the real object was deleted at some time in between.
     pub(super) is_replaced: bool,
+    /// Who wrote it, since it was last gone.
+    pub(super) author: Author,
 }
 
 impl Entry {
@@ -134,9 +137,17 @@ impl Overlay {
         stamp(&mut object, previous, revision, now);
         let (real, is_replaced) =
             before.map_or_else(|| (real.cloned(), false), |entry| (entry.real.clone(), entry.is_replaced));
+        let author = before.map(|entry| entry.author.clone()).unwrap_or_default();
         self.log.push(Change { key: key.clone(), kind, object: object.clone() });
-        self.entries.insert(key, Entry { state: State::Present(object.clone()), real, is_replaced });
+        self.entries.insert(key, Entry { state: State::Present(object.clone()), real, is_replaced, author });
         object
+    }
+
+    /// Notes who wrote an object.
+    pub(super) fn sign(&mut self, key: &Key, author: Author) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.author = author;
+        }
     }
 
     /// Marks an object as deleted. `last` is how it was; `real` is what the server has of it.
@@ -144,7 +155,7 @@ impl Overlay {
         let real = self.entries.get(&key).map_or_else(|| real.cloned(), |entry| entry.real.clone());
         let is_replaced = real.is_some();
         self.log.push(Change { key: key.clone(), kind: "DELETED", object: last });
-        self.entries.insert(key, Entry { state: State::Gone, real, is_replaced });
+        self.entries.insert(key, Entry { state: State::Gone, real, is_replaced, author: Author::Nobody });
     }
 
     /// Returns how long the log is: the cursor of a watch that has seen everything.

@@ -2,7 +2,8 @@
 //!
 //! Helm sends two kinds of objects through typed clients, which prefer protobuf: its release records, as Secrets or (with
 //! `HELM_DRIVER=configmap`) ConfigMaps, and the options with which it deletes those and, with Helm 3's `--recreate-pods`,
-//! pods. All else, namespaces and hooks included, it sends as JSON or YAML. No other kind is read here.
+//! pods. All else, namespaces and hooks included, it sends as JSON or YAML. kubectl sends every built-in kind so: of those
+//! others only what all of them have in common is read ([`decode_head`]).
 //!
 //! Sources: Helm 3.17.4, 3.22.0 and 4.3.1 `pkg/action/lazyclient.go`, and Helm 3 `pkg/action/upgrade.go` (`recreate`), are all
 //! the places that write through a typed client. The form: `k8s.io/apimachinery/pkg/runtime/serializer/protobuf`.
@@ -11,6 +12,7 @@
 //! before it allocates, and no message here holds itself. What comes out is a small multiple of the body, whose size the
 //! caller limits.
 
+mod head;
 mod messages;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ use prost::Message as _;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub(super) use head::{decode_head, with_metadata};
 use messages::{ConfigMap, DeleteOptions, ObjectMeta, OwnerReference, Preconditions, Secret, Time, TypeMeta, Unknown};
 
 /// The media type of such bodies.
@@ -96,17 +99,7 @@ pub(super) enum ProtobufError {
 /// # Errors
 /// [`ProtobufError`]: the kind is none of those, or the bytes are damaged.
 pub(super) fn decode(body: &[u8]) -> Result<Value, ProtobufError> {
-    let envelope = body.strip_prefix(MAGIC).ok_or(ProtobufError::NotProtobuf)?;
-    let envelope = Unknown::decode(envelope).map_err(|source| ProtobufError::DamagedEnvelope { source })?;
-    let TypeMeta { api_version, kind } = envelope.type_meta.unwrap_or_default();
-    let (api_version, kind) = (api_version.unwrap_or_default(), kind.unwrap_or_default());
-    let told = told(&api_version, &kind);
-    for (form, expected) in [(envelope.content_encoding, ""), (envelope.content_type, CONTENT_TYPE)] {
-        if let Some(encoding) = form.filter(|form| !form.is_empty() && form != expected) {
-            return Err(ProtobufError::Encoded { kind: told, encoding: short(&encoding) });
-        }
-    }
-    let Some(raw) = envelope.raw else { return Err(ProtobufError::NoObject { kind: told }) };
+    let Envelope { api_version, kind, told, raw } = open(body)?;
     let damaged = |source| ProtobufError::Damaged { kind: told.clone(), source };
     let fields = match (api_version.as_str(), kind.as_str()) {
         ("v1", "Secret") => secret(Secret::decode(raw.as_slice()).map_err(damaged)?),
@@ -123,6 +116,31 @@ pub(super) fn decode(body: &[u8]) -> Result<Value, ProtobufError> {
     object.text("kind", Some(kind));
     object.0.extend(fields.0);
     Ok(Value::Object(object.0))
+}
+
+/// What is around an object.
+struct Envelope {
+    api_version: String,
+    kind: String,
+    /// Both, fit for an error.
+    told: String,
+    /// The object.
+    raw: Vec<u8>,
+}
+
+fn open(body: &[u8]) -> Result<Envelope, ProtobufError> {
+    let envelope = body.strip_prefix(MAGIC).ok_or(ProtobufError::NotProtobuf)?;
+    let envelope = Unknown::decode(envelope).map_err(|source| ProtobufError::DamagedEnvelope { source })?;
+    let TypeMeta { api_version, kind } = envelope.type_meta.unwrap_or_default();
+    let (api_version, kind) = (api_version.unwrap_or_default(), kind.unwrap_or_default());
+    let told = told(&api_version, &kind);
+    for (form, expected) in [(envelope.content_encoding, ""), (envelope.content_type, CONTENT_TYPE)] {
+        if let Some(encoding) = form.filter(|form| !form.is_empty() && form != expected) {
+            return Err(ProtobufError::Encoded { kind: told, encoding: short(&encoding) });
+        }
+    }
+    let Some(raw) = envelope.raw else { return Err(ProtobufError::NoObject { kind: told }) };
+    Ok(Envelope { api_version, kind, told, raw })
 }
 
 /// The field whose time cannot be written.

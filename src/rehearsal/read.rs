@@ -276,6 +276,18 @@ pub(super) fn not_found(target: &Target) -> Response {
     message::json_response(StatusCode::NOT_FOUND, &status)
 }
 
+/// Returns 409 as the server would say it of a creation.
+pub(super) fn already_exists(target: &Target) -> Response {
+    let name = target.name.as_deref().unwrap_or_default();
+    let plural = &target.resource.plural;
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": format!("{plural} \"{name}\" already exists"), "reason": "AlreadyExists",
+        "details": {"name": name, "group": target.resource.group, "kind": plural}, "code": 409,
+    });
+    message::json_response(StatusCode::CONFLICT, &status)
+}
+
 /// Source: `k8s.io/apimachinery/pkg/apis/meta/v1` `InitialEventsAnnotationKey`.
 fn end_of_first_events(definition: Option<&Definition>) -> Value {
     let kind = definition.map_or("", |definition| definition.names.kind.as_str());

@@ -6,12 +6,14 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::aggregation::Backend;
+use super::author::Author;
 use super::call::{Resource, Target, Verb, is_path_part, query};
 use super::disguise::Disguise;
 use super::lookup::Lookup;
 use super::message::{self, Continuation, Next, Request, Response};
 use super::overlay::{Entry, Key};
-use super::read::not_found;
+use super::read::{already_exists, not_found};
+use super::resent::{Version, as_new};
 use super::{Rehearsal, own_dry_run, patch, protobuf};
 use crate::domain::yaml;
 
@@ -49,7 +51,7 @@ pub(super) struct Write {
     pub(super) body: Value,
     /// A patch as it came.
     raw: Vec<u8>,
-    /// Whether the body is in a form that only the server reads: it is sent as it came.
+    /// Whether the body is in a form that only the server reads as a whole: it is sent as it came, disguised at most.
     is_opaque: bool,
     content_type: String,
     /// Of the client's query: field manager, field validation, force.
@@ -62,6 +64,7 @@ pub(super) struct Write {
     pub(super) disguise: Disguise,
     /// Whether it was looked for an object of that name in the namespace that stands in.
     pub(super) is_stand_in_free: Option<bool>,
+    version: Version,
 }
 
 /// What an object is before a write, as the command sees it.
@@ -81,12 +84,26 @@ pub(super) enum Base {
         real: Option<Value>,
         /// Whether it was deleted in between: then the real one is another.
         is_replaced: bool,
+        author: Author,
     },
 }
 
 impl Base {
     fn of(entry: &Entry) -> Self {
-        Self::Written { now: entry.object().cloned(), real: entry.real.clone(), is_replaced: entry.is_replaced }
+        Self::Written {
+            now: entry.object().cloned(),
+            real: entry.real.clone(),
+            is_replaced: entry.is_replaced,
+            author: entry.author.clone(),
+        }
+    }
+
+    /// Returns who wrote it in the run; nothing if nobody did.
+    pub(super) fn author(&self) -> Option<&Author> {
+        match self {
+            Self::Written { author, .. } => Some(author),
+            Self::Absent | Self::Unread | Self::Real(_) => None,
+        }
     }
 
     /// Returns the object as the command sees it.
@@ -126,6 +143,8 @@ pub(super) enum WriteThen {
     Know(Lookup, Write),
     /// It is the verdict.
     Judge(Write),
+    /// It is the object of which the server refused the version: the write is sent again with the new one.
+    Again(Write, Response),
     /// It is what explains a refusal that came before.
     Explain(Lookup, Write, Response),
 }
@@ -150,7 +169,24 @@ impl Rehearsal {
                 self.learn(lookup, &mut write, &answer);
                 self.without_trace(write.is_dry, |this| this.advance(write))
             }
+            WriteThen::Judge(write) if write.version.is_outdated(&answer) => {
+                if !write.version.may_be_read() {
+                    let because = "somebody else changes it again and again at this time";
+                    return self.without_trace(write.is_dry, |this| this.cannot_tell(&write, because));
+                }
+                let request = Lookup::Base.request(&write);
+                Next::Ask(request, Continuation::write(WriteThen::Again(write, answer)))
+            }
             WriteThen::Judge(write) => self.without_trace(write.is_dry, |this| this.judge(write, answer)),
+            WriteThen::Again(mut write, refusal) => {
+                if is_passing(answer.status()) {
+                    return Next::Answer(answer);
+                }
+                let is_newer = write.version.learn(&answer);
+                self.without_trace(write.is_dry, |this| {
+                    if is_newer { this.advance(write) } else { this.judge(write, refusal) }
+                })
+            }
             WriteThen::Explain(lookup, mut write, refusal) => {
                 self.learn(lookup, &mut write, &answer);
                 self.without_trace(write.is_dry, |this| this.judge(write, refusal))
@@ -208,7 +244,18 @@ impl Rehearsal {
             let answer = already_exists(&write.target);
             return self.judge(write, answer);
         }
+        if let Some(because) = write.is_applied_blindly() {
+            return self.cannot_tell(&write, because);
+        }
+        if write.act != Act::Delete && counterpart == Counterpart::Another && write.target.resource.names_by_spec() {
+            let because = "it is deleted and made anew by the same command: its name is made of its spec, so it cannot be tried \
+                           under another";
+            return self.cannot_tell(&write, because);
+        }
         self.disguise(&mut write, counterpart);
+        if write.is_opaque && write.act != Act::Delete {
+            return self.send_opaque(write, &base, counterpart);
+        }
         match (write.act, counterpart) {
             (Act::Delete, Counterpart::Nothing | Counterpart::Another) if base.now().is_some() => {
                 let answer = message::json_response(StatusCode::OK, &message::success());
@@ -220,12 +267,35 @@ impl Rehearsal {
                 write.dispatch(Act::Create, &object)
             }
             (Act::Update, _) => {
-                let object = with_real_version(&write.body, base.real());
-                write.dispatch(Act::Update, &object)
+                let object = write.body.clone();
+                write.replace(object, base.real(), false)
             }
             (act, _) => {
                 let body = write.body.clone();
                 write.dispatch(act, &body)
+            }
+        }
+    }
+
+    /// Of a body that only the server reads, the metadata alone can be put in other words.
+    fn send_opaque(&mut self, mut write: Write, base: &Base, counterpart: Counterpart) -> Next {
+        let is_here_alone = base.now().is_some() && counterpart != Counterpart::Itself;
+        let mut object = write.body.clone();
+        if write.act == Act::Update {
+            write.version.put_in(&mut object, base.real(), false);
+        }
+        let sent = write.disguise.put_on(&object);
+        let is_as_it_came = sent == write.body && write.disguise == Disguise::default();
+        let metadata = sent.get("metadata").unwrap_or(&Value::Null);
+        let raw = if is_as_it_came { Some(write.raw.clone()) } else { protobuf::with_metadata(&write.raw, metadata) };
+        match raw.filter(|_| !is_here_alone) {
+            Some(raw) => {
+                write.raw = raw;
+                let act = write.act;
+                write.dispatch(act, &object)
+            }
+            None => {
+                self.cannot_tell(&write, "only the server can read its body, and it cannot be tried there as it is")
             }
         }
     }
@@ -237,10 +307,7 @@ impl Rehearsal {
             return self.cannot_tell(&write, "its patch could not be applied to what the same command wrote before");
         };
         match counterpart {
-            Counterpart::Itself => {
-                let object = with_real_version(&patched, base.real());
-                write.dispatch(Act::Update, &object)
-            }
+            Counterpart::Itself => write.replace(patched, base.real(), true),
             Counterpart::Nothing | Counterpart::Another => write.dispatch(Act::Create, &as_new(&patched)),
         }
     }
@@ -307,87 +374,6 @@ pub(super) fn is_passing(status: StatusCode) -> bool {
     )
 }
 
-/// The object as if it had never been stored: without what a server gives at that time, and what a dry run made up (T7).
-fn as_new(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"] {
-            metadata.shift_remove(field);
-        }
-    }
-    match object.get("kind").and_then(Value::as_str) {
-        Some("Service") => unallocate(&mut object),
-        Some("Job") => unselect(&mut object),
-        _ => {}
-    }
-    object
-}
-
-/// A Service without the addresses that a dry run made up, and without the fields that a server fills in for another type: an
-/// update clears those itself, a create refuses them.
-fn unallocate(service: &mut Value) {
-    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    let kind = spec.get("type").and_then(Value::as_str).unwrap_or("ClusterIP").to_owned();
-    let mut dropped: Vec<&str> = Vec::new();
-    // A headless Service says so itself.
-    if spec.get("clusterIP").and_then(Value::as_str) != Some("None") || kind == "ExternalName" {
-        dropped.extend(["clusterIP", "clusterIPs"]);
-    }
-    match kind.as_str() {
-        "ClusterIP" => dropped.extend(["externalTrafficPolicy", "allocateLoadBalancerNodePorts"]),
-        "ExternalName" => dropped.extend(["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]),
-        _ => {}
-    }
-    for field in dropped {
-        spec.shift_remove(field);
-    }
-}
-
-/// A Job without what the server generated to tie its pods to it.
-fn unselect(job: &mut Value) {
-    if job.pointer("/spec/manualSelector") == Some(&Value::Bool(true)) {
-        return;
-    }
-    if let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.shift_remove("selector");
-    }
-    for pointer in ["/metadata/labels", "/spec/template/metadata/labels"] {
-        let Some(labels) = job.pointer_mut(pointer).and_then(Value::as_object_mut) else { continue };
-        labels.retain(|label, _| !JOB_LABELS.contains(&label.as_str()));
-    }
-}
-
-/// Source: `k8s.io/api/batch/v1` `ControllerUidLabel`, `JobNameLabel` and their older forms.
-const JOB_LABELS: [&str; 4] =
-    ["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"];
-
-/// The object with the version that the server has: the overlay's is unknown to it.
-fn with_real_version(object: &Value, real: Option<&Value>) -> Value {
-    let mut object = object.clone();
-    let real = |field: &str| real.and_then(|real| real.get("metadata")?.get(field)).cloned();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        let is_made_up = |value: &Value| value.as_str().is_some_and(super::overlay::is_made_up);
-        if metadata.get("resourceVersion").is_none_or(is_made_up) {
-            match real("resourceVersion") {
-                Some(version) => metadata.insert("resourceVersion".to_owned(), version),
-                None => metadata.shift_remove("resourceVersion"),
-            };
-        }
-    }
-    object
-}
-
-pub(super) fn already_exists(target: &Target) -> Response {
-    let name = target.name.as_deref().unwrap_or_default();
-    let plural = &target.resource.plural;
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": format!("{plural} \"{name}\" already exists"), "reason": "AlreadyExists",
-        "details": {"name": name, "group": target.resource.group, "kind": plural}, "code": 409,
-    });
-    message::json_response(StatusCode::CONFLICT, &status)
-}
-
 impl Write {
     /// Returns the write that a request asks for; else the answer to a request that cannot be read.
     fn read(verb: Verb, mut target: Target, request: Request) -> Result<Self, Box<Response>> {
@@ -429,6 +415,7 @@ impl Write {
             base: None,
             disguise: Disguise::default(),
             is_stand_in_free: None,
+            version: Version::default(),
         })
     }
 
@@ -447,6 +434,30 @@ impl Write {
         self.query.iter().any(|(key, value)| key == "fieldValidation" && value == "Strict")
     }
 
+    /// Tells whether server-side apply takes a field from its other owners.
+    pub(super) fn is_forced(&self) -> bool {
+        self.query.iter().any(|(key, value)| key == "force" && value == "true")
+    }
+
+    /// Returns the field manager, by the name that the server gives to a client that says none.
+    ///
+    /// Source: `k8s.io/apiserver/pkg/endpoints/handlers` `managerOrUserAgent`.
+    pub(super) fn manager(&self) -> String {
+        let said = self.query.iter().find(|(key, value)| key == "fieldManager" && !value.is_empty());
+        let agent = || self.user_agent.as_ref()?.to_str().ok()?.split('/').next();
+        said.map(|(_, manager)| manager.as_str()).or_else(agent).unwrap_or_default().to_owned()
+    }
+
+    /// Returns why nobody can tell what this server-side apply does; nothing if the server can.
+    pub(super) fn is_applied_blindly(&self) -> Option<&'static str> {
+        let is_apply = self.act == Act::Apply;
+        let author = self.base.as_ref().filter(|base| is_apply && base.now().is_some()).and_then(Base::author)?;
+        (!author.leaves_apply(self)).then_some(
+            "the same command wrote it before in another way than by this server-side apply: whose its fields are then is \
+             not known",
+        )
+    }
+
     /// Asks what explains a refusal, before it is judged.
     pub(super) fn explain(self, lookup: Lookup, refusal: Response) -> Next {
         let request = lookup.request(&self);
@@ -461,6 +472,12 @@ impl Write {
     /// Returns a read for this write, in the name of the same client.
     pub(super) fn get(&self, path: &str, query: &[(String, String)]) -> Request {
         self.request(Method::GET, path, query, Vec::new(), "application/json")
+    }
+
+    /// Sends the whole object in place of the one that the server has, `real`; `is_patched`: the command sent a patch of it.
+    fn replace(mut self, mut object: Value, real: Option<&Value>, is_patched: bool) -> Next {
+        self.version.put_in(&mut object, real, is_patched);
+        self.dispatch(Act::Update, &object)
     }
 
     /// Sends the write as a dry run; `act` may differ from what was asked.
@@ -538,8 +555,8 @@ fn delete_options(options: &Value) -> Value {
     sent
 }
 
-/// Returns the body as JSON, and whether it is one that only the server can read: kubectl writes every built-in kind in the
-/// protobuf form.
+/// Returns the body as JSON, and whether it is one that only the server can read as a whole: kubectl writes every built-in kind
+/// in the protobuf form.
 fn read_body(media: &str, body: &[u8]) -> Result<(Value, bool), Box<Response>> {
     if body.is_empty() {
         return Ok((Value::Null, false));
@@ -554,7 +571,9 @@ fn read_body(media: &str, body: &[u8]) -> Result<(Value, bool), Box<Response>> {
     };
     let read = match media {
         "application/vnd.kubernetes.protobuf" => match protobuf::decode(body) {
-            Err(protobuf::ProtobufError::UnknownKind { .. }) => return Ok((Value::Null, true)),
+            Err(protobuf::ProtobufError::UnknownKind { .. }) => {
+                return Ok((protobuf::decode_head(body).unwrap_or_default(), true));
+            }
             decoded => decoded,
         }
         .map_err(|error| refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", error.to_string())),

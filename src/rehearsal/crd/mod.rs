@@ -3,6 +3,7 @@
 //!
 //! Nothing is guessed: what cannot be told the way the server would tell it is *unpredictable*, neither accepted nor refused.
 
+mod apply;
 mod cause;
 mod cel_value;
 mod fill;
@@ -26,6 +27,7 @@ use thiserror::Error;
 use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::{Class, FieldChange, Finding, Remedy};
 
+pub use apply::Apply;
 use cause::{Cause, Kind, NO_FIELD};
 use schema::Schema;
 use structure::Structure;

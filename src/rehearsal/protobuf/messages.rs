@@ -1,4 +1,4 @@
-//! The few messages that Helm's typed clients send, with the field numbers of Kubernetes' own `generated.proto` files.
+//! The few messages that are read, those that Helm's typed clients send first, with the field numbers of Kubernetes' own `generated.proto` files.
 //!
 //! All fields are optional on the wire (proto2). What no message here names is skipped, as an API server does with fields
 //! that it does not know; of the metadata that is `selfLink` (4, never set any more) and `managedFields` (17, which the
@@ -140,4 +140,50 @@ pub(super) struct Preconditions {
     pub(super) uid: Option<String>,
     #[prost(string, optional, tag = "2")]
     pub(super) resource_version: Option<String>,
+}
+
+/// The metadata of any object.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Headed {
+    #[prost(message, optional, tag = "1")]
+    pub(super) metadata: Option<ObjectMeta>,
+}
+
+/// Source: `k8s.io/api/core/v1/generated.proto` `Service`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Service {
+    #[prost(message, optional, tag = "2")]
+    pub(super) spec: Option<ServiceSpec>,
+}
+
+/// The ports and addresses that it asks for.
+///
+/// Source: `k8s.io/api/core/v1/generated.proto` `ServiceSpec`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ServiceSpec {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) ports: Vec<ServicePort>,
+    #[prost(string, optional, tag = "3")]
+    pub(super) cluster_ip: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    pub(super) r#type: Option<String>,
+    #[prost(string, optional, tag = "11")]
+    pub(super) external_traffic_policy: Option<String>,
+    #[prost(int32, optional, tag = "12")]
+    pub(super) health_check_node_port: Option<i32>,
+    #[prost(string, repeated, tag = "18")]
+    pub(super) cluster_ips: Vec<String>,
+}
+
+/// Source: `k8s.io/api/core/v1/generated.proto` `ServicePort`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ServicePort {
+    #[prost(string, optional, tag = "1")]
+    pub(super) name: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub(super) protocol: Option<String>,
+    #[prost(int32, optional, tag = "3")]
+    pub(super) port: Option<i32>,
+    #[prost(int32, optional, tag = "5")]
+    pub(super) node_port: Option<i32>,
 }

@@ -4,6 +4,7 @@ use proptest::option;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::messages::Headed;
 use super::*;
 
 /// The last second that `jiff` knows: hours before the year 9999 ends, in whatever zone.
@@ -347,5 +348,50 @@ proptest! {
             bytes[at] ^= byte;
         }
         let _ = decode(&bytes);
+    }
+}
+
+#[test]
+fn of_another_kind_the_metadata_is_read_and_rewritten_and_nothing_else() {
+    let (_, value, bytes) = sent_by_client_go().pop().expect("the Namespace is the last");
+    assert_eq!(decode_head(&bytes).map(|head| head["metadata"]["name"].clone()), Ok(value["metadata"]["name"].clone()));
+    assert_eq!(with_metadata(&bytes, &value["metadata"]), Some(bytes.clone()), "it has these already");
+    let metadata = json!({"name": "a-longer-name", "namespace": "x", "resourceVersion": "5"});
+    let changed = with_metadata(&bytes, &metadata).expect("it can be changed");
+    let expected = Headed {
+        metadata: Some(ObjectMeta {
+            name: Some("a-longer-name".into()),
+            namespace: Some("x".into()),
+            resource_version: Some("5".into()),
+            ..Unknown::decode(&bytes[4..])
+                .ok()
+                .and_then(|unknown| Headed::decode(unknown.raw?.as_slice()).ok()?.metadata)
+                .expect("metadata")
+        }),
+    };
+    let raw = Unknown::decode(&changed[4..]).expect("an envelope").raw.expect("an object");
+    assert_eq!(Headed::decode(raw.as_slice()), Ok(expected));
+    assert_eq!(with_metadata(&changed, &value["metadata"]), Some(bytes), "there and back");
+}
+
+#[test]
+fn a_release_record_that_is_rewritten_keeps_what_it_holds() {
+    for (title, value, bytes) in sent_by_client_go().into_iter().filter(|(_, value, _)| value["kind"] == "Secret") {
+        let mut expected = value.clone();
+        expected["metadata"]["name"] = json!("other");
+        let changed = with_metadata(&bytes, &expected["metadata"]).expect("it can be changed");
+        assert_eq!(decode(&changed), Ok(expected), "{title}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_rewrite_fail_otherwise_than_by_saying_so(bytes in vec(any::<u8>(), 0..200), name in "[a-z]{1,9}") {
+        for body in [[MAGIC, &bytes].concat(), envelope("v1", "Job", bytes.clone())] {
+            if let Some(changed) = with_metadata(&body, &json!({"name": name})) {
+                let head = decode_head(&changed).expect("a head");
+                prop_assert_eq!(&head["metadata"]["name"], &json!(name));
+            }
+        }
     }
 }

@@ -30,6 +30,11 @@ impl<S: FnMut(&Request) -> (u16, Value)> Scene<S> {
 
     pub(super) fn call(&mut self, method: &str, uri: &str, media: &str, body: &Value) -> (StatusCode, Value) {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        self.send(method, uri, media, body)
+    }
+
+    /// The same with a body in any form.
+    pub(super) fn send(&mut self, method: &str, uri: &str, media: &str, body: Vec<u8>) -> (StatusCode, Value) {
         let request = http::Request::builder().method(method).uri(uri).header("content-type", media);
         let mut next = self.rehearsal.receive(request.body(body).expect("a request"));
         loop {

@@ -238,7 +238,7 @@ fn t19_a_webhook_that_knows_no_dry_run_is_unpredictable() {
 #[test]
 fn t20_immutable_fields_hold_for_what_the_run_made_itself() {
     let mut scene = Scene::new(server(&[]));
-    scene.create(JOBS, &job("init", "old"));
+    scene.apply(JOB, &job("init", "old"));
     scene.apply(JOB, &job("init", "new"));
     let found = scene.close();
     assert_eq!(found.findings[0].class, Class::ImmutableField);
