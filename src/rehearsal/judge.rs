@@ -247,10 +247,11 @@ impl Rehearsal {
         let now = self.settings.now.clone();
         ready::make_ready(&mut object, &now);
         let mut kept = self.overlay.put(key.clone(), object, base.real(), &now);
-        if kept.pointer("/status/observedGeneration").is_some() {
-            // The generation was given with the version: the status must have seen it.
-            ready::make_ready(&mut kept, &now);
-            kept = self.overlay.put(key.clone(), kept, base.real(), &now);
+        // The generation was given with the version: the status must have seen it.
+        let mut settled = kept.clone();
+        ready::make_ready(&mut settled, &now);
+        if settled != kept {
+            kept = self.overlay.put(key.clone(), settled, base.real(), &now);
         }
         self.overlay.sign(key, author);
         match (key.group.as_str(), key.plural.as_str()) {

@@ -245,6 +245,31 @@ fn t20_immutable_fields_hold_for_what_the_run_made_itself() {
     assert_eq!(found.findings[0].fields[0].path, "spec.template.spec.containers[name=a].image");
 }
 
+/// Helm 3 `--force` replaces, with what the manifest says and no more.
+#[test]
+fn what_is_refused_is_waited_for_by_nobody() {
+    let path = "/apis/apps/v1/namespaces/prod/deployments/web";
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "prod"},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "new"}}, "template": {"metadata": {"labels": {"a": "new"}}}}});
+    let mut live = stored(deployment.clone());
+    live["metadata"]["generation"] = json!(1);
+    live["spec"]["selector"]["matchLabels"]["a"] = json!("old");
+    live["status"] = json!({"observedGeneration": 1});
+    let mut inner = server(&[(path, live)]);
+    let mut scene = Scene::new(move |request: &Request| match *request.method() {
+        Method::PUT => status(
+            422,
+            "Invalid",
+            "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: field is immutable",
+        ),
+        _ => inner(request),
+    });
+    assert!(scene.call("PUT", path, "application/json", &deployment).0.is_success());
+    let (_, seen) = scene.get(path);
+    assert_eq!(seen["metadata"]["generation"], 2);
+    assert_eq!(seen["status"]["observedGeneration"], 2, "{seen}");
+}
+
 #[test]
 fn a_refusal_is_hidden_or_handed_on() {
     let refusing = || {
