@@ -88,7 +88,7 @@ impl Rehearsal {
     pub(super) fn open_ledger(&mut self, namespace: &str, quotas: Option<&[Value]>) {
         match quotas {
             Some(quotas) => drop(self.ledgers.insert(namespace.to_owned(), Ledger::new(quotas))),
-            None => self.notes.push(format!(
+            None => self.note(format!(
                 "the quotas of namespace {namespace} could not be read: whether all writes together exceed one is not known"
             )),
         }

@@ -205,6 +205,10 @@ impl Rehearsal {
     fn make_up(&mut self, write: &Write, verdict: Verdict, answer: Option<Response>) -> Next {
         let base = write.base.clone().unwrap_or(Base::Absent);
         let Some(key) = Key::of(&write.target) else {
+            // What has no name yet is no object of the account.
+            if let Verdict::Unpredictable { because } = verdict {
+                self.note(format!("a write of {} with a generated name: {because}", write.target.resource.plural));
+            }
             return Next::Answer(answer.unwrap_or_else(|| message::json_response(StatusCode::CREATED, &write.body)));
         };
         let last = base.now().cloned().unwrap_or_else(|| write.body.clone());

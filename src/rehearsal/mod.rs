@@ -206,6 +206,13 @@ impl Rehearsal {
         }
     }
 
+    /// Notes what is not known of no object in particular, once.
+    fn note(&mut self, what: String) {
+        if !self.notes.contains(&what) {
+            self.notes.push(what);
+        }
+    }
+
     fn definition_of(&self, target: &Target) -> Option<&Definition> {
         self.definitions.get(&(target.resource.group.clone(), target.resource.plural.clone()))
     }

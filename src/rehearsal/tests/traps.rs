@@ -236,6 +236,22 @@ fn t19_a_webhook_that_knows_no_dry_run_is_unpredictable() {
 }
 
 #[test]
+fn what_cannot_be_told_of_a_generated_name_is_told_of_its_kind() {
+    let mut inner = server(&[]);
+    let mut scene = Scene::new(move |request: &Request| match *request.method() {
+        Method::POST => status(400, "BadRequest", "admission webhook \"w.example\" does not support dry run"),
+        _ => inner(request),
+    });
+    let mut nameless = config("a", "1");
+    nameless["metadata"] = json!({"generateName": "a-", "namespace": "prod"});
+    for _ in 0..2 {
+        scene.create(CONFIGS, &nameless);
+    }
+    let notes = scene.close().notes;
+    assert!(notes.len() == 1 && notes[0].contains("configmaps") && notes[0].contains("w.example"), "{notes:?}");
+}
+
+#[test]
 fn t20_immutable_fields_hold_for_what_the_run_made_itself() {
     let mut scene = Scene::new(server(&[]));
     scene.apply(JOB, &job("init", "old"));
