@@ -6,8 +6,10 @@
 //! flow      the use cases, in order; the only code that calls edge
 //! domain    pure: what a release, a plan, a check, a journal is. No I/O, no clock, no printing
 //! postrender  bytes in, bytes out. Pure
+//! rehearsal   a Helm command played through before it is run: a request and the overlay in, an answer and findings out. Pure
 //! edge      the outside world, one folder a neighbour, translating to domain types at the door:
-//!           cluster (names kube)  helm (starts helm)  disk (run folders)  host (this machine)  terminal (prints)
+//!           cluster (names kube)  helm (starts helm)  proxy (the server before a rehearsal)  disk (run folders)
+//!           host (this machine)  terminal (prints)
 //! ```
 //!
 //! ```text
@@ -29,3 +31,4 @@ pub mod edge;
 #[cfg(feature = "cluster")]
 pub mod flow;
 pub mod postrender;
+pub mod rehearsal;

@@ -6,10 +6,9 @@ use super::{Cli, Command, Ended, open};
 use crate::domain::helm_flags::{self, FlagTable, HelmArgs, OurFlag};
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::Failure;
-use crate::flow::inputs::Inputs;
 
 /// The subcommands that take `RELEASE CHART [helm flags]`.
-const WITH_HELM_FLAGS: [&str; 3] = ["upgrade", "plan", "preflight"];
+const WITH_HELM_FLAGS: [&str; 4] = ["upgrade", "plan", "preflight", "rehearse"];
 
 /// A command line with Helm's flags, before Helm was asked which flags take a value.
 pub(super) struct HelmCommand {
@@ -24,8 +23,10 @@ pub(super) fn helm_command(args: &[String], command: &ClapCommand) -> Option<Hel
     let at = subcommand_index(words, command)?;
     let name = WITH_HELM_FLAGS.into_iter().find(|name| words.get(at).is_some_and(|word| word == name))?;
     let (before, after) = (words.get(..at)?.to_vec(), words.get(at + 1..)?.to_vec());
+    // `rehearse -- COMMAND...`: nothing of it is for `helm upgrade`.
+    let is_any_command = name == "rehearse" && after.iter().any(|word| word == "--");
     let asks_for_help = after.iter().take_while(|word| *word != "--").any(|word| word == "-h" || word == "--help");
-    (!asks_for_help).then_some(HelmCommand { name, before, after })
+    (!asks_for_help && !is_any_command).then_some(HelmCommand { name, before, after })
 }
 
 /// The first word that is neither a flag nor the value of one.
@@ -79,7 +80,7 @@ impl HelmCommand {
         let options = cli.shared.options();
         let fail = |failure| Ended::Failure { failure, options };
         let is_dry_run = args.is_dry_run();
-        let inputs = Inputs::read(args, words).map_err(|failure| fail(open::to_shown(failure)))?;
+        let inputs = open::read_inputs(args, words).map_err(fail)?;
         let shared = cli.shared;
         match cli.command {
             Command::Upgrade(args) if is_dry_run => {
@@ -93,6 +94,9 @@ impl HelmCommand {
             }),
             Command::Plan(args) => open::with_session(&shared, async |session, screen| {
                 super::plan::run(&args, &inputs, session, screen).await
+            }),
+            Command::Rehearse(args) => open::with_session(&shared, async |session, screen| {
+                super::rehearse::run_upgrade(&args, &inputs, session, screen).await
             }),
             Command::Preflight(args) => open::with_session(&shared, async |session, screen| {
                 super::preflight::run(&args, &inputs, session, screen).await
@@ -119,14 +123,23 @@ impl HelmCommand {
     }
 
     fn options(&self) -> crate::edge::terminal::Options {
-        let is_json =
-            self.after.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "-o" && value == "json"))
-                || self.after.iter().any(|word| word == "--output=json" || word == "-ojson" || word == "-o=json");
+        use super::shared::Output;
+        let is_asked_for = |format: &str| {
+            let is_flag = |flag: &String| flag == "-o" || flag == "--output";
+            let joined = [format!("--output={format}"), format!("-o{format}"), format!("-o={format}")];
+            self.after.windows(2).any(|pair| matches!(pair, [flag, value] if is_flag(flag) && value == format))
+                || self.after.iter().any(|word| joined.contains(word))
+        };
+        let output = match (is_asked_for("json"), is_asked_for("markdown")) {
+            (true, _) => Output::Json,
+            (_, true) => Output::Markdown,
+            _ => Output::Human,
+        };
         let shared = super::shared::Shared {
             namespace: None,
             kubeconfig: None,
             kube_context: None,
-            output: if is_json { super::shared::Output::Json } else { super::shared::Output::Human },
+            output,
             quiet: false,
             verbose: false,
         };

@@ -20,6 +20,8 @@ mod post_render;
 #[cfg(feature = "cluster")]
 mod preflight;
 #[cfg(feature = "cluster")]
+mod rehearse;
+#[cfg(feature = "cluster")]
 mod resume;
 #[cfg(feature = "cluster")]
 mod rollback;
@@ -56,6 +58,8 @@ enum Command {
     Upgrade(upgrade::UpgradeArgs),
     #[cfg(feature = "cluster")]
     Plan(plan::PlanArgs),
+    #[cfg(feature = "cluster")]
+    Rehearse(rehearse::RehearseArgs),
     #[cfg(feature = "cluster")]
     Preflight(preflight::PreflightArgs),
     #[cfg(feature = "cluster")]
@@ -135,6 +139,8 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
                 .error(clap::error::ErrorKind::MissingRequiredArgument, "RELEASE and CHART are missing")
                 .into())
         }
+        #[cfg(feature = "cluster")]
+        Command::Rehearse(args) => rehearse::run_any(&args, &cli.shared).map_err(fail),
         #[cfg(feature = "cluster")]
         Command::Verify(args) => {
             open::with_session(&cli.shared, async |session, screen| verify::run(&args, session, screen).await)

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 
 use super::shared::Shared;
-use crate::domain::helm_flags::FlagTable;
+use crate::domain::helm_flags::{FlagTable, HelmArgs};
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Failure, Screen};
 use crate::flow;
+use crate::flow::inputs::Inputs;
 use crate::flow::session::{Session, Surroundings};
 
 /// Runs a command with an open session.
@@ -28,6 +29,11 @@ pub(super) fn helm_flag_table() -> Result<FlagTable, Failure> {
     run_to_end(async { flow::session::helm_flag_table(&read_variable).await.map_err(to_shown) })
 }
 
+/// Reads the files and URLs that Helm's flags name.
+pub(super) fn read_inputs(args: HelmArgs, words: Vec<String>) -> Result<Inputs, Failure> {
+    run_to_end(async { flow::session::read_inputs(&read_variable, args, words).await.map_err(to_shown) })
+}
+
 /// What the flow says of a failure, for the terminal.
 pub(super) fn to_shown(failure: flow::failure::Failure) -> Failure {
     let flow::failure::Failure { exit, error, hints } = failure;
@@ -43,7 +49,8 @@ fn surroundings(shared: &Shared) -> Surroundings<'_> {
     }
 }
 
-fn read_variable(name: &str) -> Option<OsString> {
+/// Reads a variable of our environment; nothing for one that is unset or empty.
+pub(super) fn read_variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 

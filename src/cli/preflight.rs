@@ -7,7 +7,7 @@ use super::upgrade::Target;
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Failure, Screen, View};
 use crate::flow::inputs::Inputs;
-use crate::flow::prepare;
+use crate::flow::prepare::{self, Asked};
 use crate::flow::session::Session;
 use crate::flow::upgrade::interruptible;
 
@@ -27,7 +27,13 @@ pub(super) async fn run(
     session: &Session,
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
-    let asked = args.target.asking.asked(true);
+    let asked = Asked {
+        is_read_only: true,
+        waivers: args.target.waiving.waive.clone(),
+        deletions: Vec::new(),
+        planning: None,
+        saved: None,
+    };
     let prepared = interruptible(session, prepare::prepare(session, inputs, &asked)).await.map_err(to_shown)?;
     screen.result(View::Findings(&prepared.findings)).map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
     Ok(prepared.exit())

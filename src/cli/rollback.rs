@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::open::to_shown;
-use super::upgrade::{Asking, asker};
+use super::upgrade::{Waiting, Waiving, asker};
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Failure, Screen};
-use crate::flow::rollback::rollback;
+use crate::flow::rollback::{RollbackRequest, rollback};
 use crate::flow::session::Session;
 
 /// Bring a release back to a revision, and verify it
@@ -19,7 +19,9 @@ pub(super) struct RollbackArgs {
     /// Revision to go back to; `helm history RELEASE` lists them
     revision: Option<u32>,
     #[command(flatten)]
-    asking: Asking,
+    waiving: Waiving,
+    #[command(flatten)]
+    waiting: Waiting,
     /// Accept the plan as shown, without being asked
     #[arg(short = 'y', long)]
     yes: bool,
@@ -30,9 +32,9 @@ pub(super) struct RollbackArgs {
 
 /// Rolls back.
 pub(super) async fn run(args: &RollbackArgs, session: &Session, screen: &Screen) -> Result<ExitStatus, Failure> {
-    let ask = asker(args.yes, session, screen);
-    let asked = args.asking.asked(false);
-    let report =
-        rollback(session, &args.release, args.revision, &asked, args.take_over, &ask).await.map_err(to_shown)?;
+    let ask = asker(args.yes, false, session, screen);
+    let request =
+        RollbackRequest { waivers: &args.waiving.waive, options: args.waiting.options(), takes_over: args.take_over };
+    let report = rollback(session, &args.release, args.revision, &request, &ask).await.map_err(to_shown)?;
     super::upgrade::show(screen, &report)
 }

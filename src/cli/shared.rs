@@ -37,6 +37,8 @@ pub(super) enum Output {
     Human,
     /// One JSON document, with a format version.
     Json,
+    /// Markdown for pull requests.
+    Markdown,
 }
 
 impl Shared {
@@ -45,6 +47,7 @@ impl Shared {
         let format = match self.output {
             Output::Human => Format::Human,
             Output::Json => Format::Json,
+            Output::Markdown => Format::Markdown,
         };
         let verbosity = match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,

@@ -1,17 +1,22 @@
 //! `upgrade RELEASE CHART [helm flags]`.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::open::to_shown;
+use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::explain;
+use crate::domain::plan::saved::SavedPlan;
 use crate::domain::preflight::Waiver;
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Consent as Answer, Failure, Screen, View};
 use crate::flow::inputs::Inputs;
 use crate::flow::prepare::Asked;
+use crate::flow::saved_plan;
 use crate::flow::session::Session;
-use crate::flow::upgrade::{Consent, upgrade};
+use crate::flow::upgrade::{Consent, Question, upgrade};
 
 /// Upgrade a release: check, plan, ask, run Helm, verify, and undo what fails
 ///
@@ -21,9 +26,18 @@ use crate::flow::upgrade::{Consent, upgrade};
 pub(super) struct UpgradeArgs {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    planning: Planning,
     /// Accept the plan as shown, without being asked
     #[arg(short = 'y', long)]
     yes: bool,
+    /// Run the plan that `plan --out` saved to this file; refused if release, cluster, newest revision, chart, values, Helm's
+    /// version or its flags are others
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Accept what moved since that plan was saved, beside `--yes`
+    #[arg(long, requires = "plan")]
+    accept_drift: bool,
 }
 
 /// The arguments that `upgrade`, `plan` and `preflight` share.
@@ -34,33 +48,72 @@ pub(super) struct Target {
     /// Chart: folder, archive, `repo/name`, `oci://...`, URL
     pub(super) chart: String,
     #[command(flatten)]
-    pub(super) asking: Asking,
+    pub(super) waiving: Waiving,
 }
 
-/// What the user accepts, and how long to wait.
+/// What the user accepts of the checks.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Asking {
-    /// Go on although this check blocks; the reason is recorded
+pub(super) struct Waiving {
+    /// Go on although this check, or `rehearsal-CLASS`, blocks; the reason is recorded
     #[arg(long, value_name = "CHECK=REASON")]
     pub(super) waive: Vec<Waiver>,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Waiting {
     /// Longest time for every object to become current, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(super) verify_timeout: u64,
 }
 
-impl Asking {
-    /// Returns the request.
-    pub(super) fn asked(&self, is_read_only: bool) -> Asked {
-        let options = PlanOptions { verify_timeout_secs: self.verify_timeout };
-        Asked { is_read_only, waivers: self.waive.clone(), options }
+/// What `upgrade` and `plan` share beyond that.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Planning {
+    /// Let the upgrade delete this object and its data, or an object of another owner; `KIND/NAME` if it has no namespace
+    #[arg(long, value_name = "KIND/NAMESPACE/NAME")]
+    pub(super) delete: Vec<TypedName>,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
+}
+
+impl Waiting {
+    /// Returns how a plan is built.
+    pub(super) fn options(&self) -> PlanOptions {
+        PlanOptions { verify_timeout_secs: self.verify_timeout }
+    }
+}
+
+impl Planning {
+    /// Returns the request of `upgrade` or `plan`.
+    pub(super) fn asked(&self, target: &Target, is_read_only: bool, saved: Option<Box<SavedPlan>>) -> Asked {
+        Asked {
+            is_read_only,
+            waivers: target.waiving.waive.clone(),
+            deletions: self.delete.clone(),
+            planning: Some(self.waiting.options()),
+            saved,
+        }
     }
 }
 
 impl UpgradeArgs {
     /// Returns the same request for `plan`: what `--dry-run` means.
     pub(super) fn as_plan(&self) -> super::plan::PlanArgs {
-        super::plan::PlanArgs { target: self.target.clone(), detailed_exitcode: false }
+        super::plan::PlanArgs {
+            target: self.target.clone(),
+            planning: self.planning.clone(),
+            detailed_exitcode: false,
+            out: None,
+            saved: self.plan.clone(),
+            accept_drift: self.accept_drift,
+        }
     }
+}
+
+/// Reads a saved plan, if one is named.
+pub(super) fn read_saved(path: Option<&Path>) -> Result<Option<Box<SavedPlan>>, Failure> {
+    path.map(|path| saved_plan::read(path).map(Box::new).map_err(to_shown)).transpose()
 }
 
 /// Runs the whole flow.
@@ -70,27 +123,33 @@ pub(super) async fn run(
     session: &Session,
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
-    let ask = asker(args.yes, session, screen);
-    let report = upgrade(session, inputs, &args.target.asking.asked(false), &ask).await.map_err(to_shown)?;
+    let asked = args.planning.asked(&args.target, false, read_saved(args.plan.as_deref())?);
+    let ask = asker(args.yes, args.accept_drift, session, screen);
+    let report = upgrade(session, inputs, &asked, &ask).await.map_err(to_shown)?;
     show(screen, &report)
 }
 
-/// Returns what shows findings and plan, and asks unless `--yes` was given.
+/// Returns what shows findings and plan, and asks unless `--yes` was given; what moved since a plan was saved is asked for all the same,
+/// unless that was accepted too.
 pub(super) fn asker<'a>(
     is_yes: bool,
+    accepts_drift: bool,
     session: &'a Session,
     screen: &'a Screen,
-) -> impl Fn(&[crate::domain::preflight::Finding], &crate::domain::plan::Plan) -> Consent + 'a {
-    move |findings, plan| {
+) -> impl Fn(&Question<'_>) -> Consent + 'a {
+    move |question| {
+        let Question { findings, plan, rehearsed, drift } = *question;
+        let is_drift_open = !drift.is_empty() && !accepts_drift;
         screen.message(View::Findings(findings));
-        let view = explain::view(plan);
-        if is_yes {
+        let view = explain::view(plan, rehearsed);
+        if is_yes && !is_drift_open {
             screen.message(View::Plan(&view));
             return Consent::Yes;
         }
         let interrupted = session.interrupts.flag();
         match screen.confirm(View::Plan(&view), "Go on?", &interrupted) {
             Answer::Yes => Consent::Yes,
+            Answer::NoTerminal if is_yes => Consent::NotForDrift,
             Answer::NoTerminal => Consent::NobodyThere,
             Answer::No => Consent::No,
         }

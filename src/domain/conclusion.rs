@@ -67,7 +67,7 @@ fn subject(plan: &Plan) -> String {
         Action::HelmUpgrade { .. } => Some("upgrade"),
         Action::HelmInstall => Some("install"),
         Action::HelmRollback { .. } => Some("rollback"),
-        Action::Verify { .. } => None,
+        Action::RemoveJob { .. } | Action::Verify { .. } => None,
     });
     format!("{} of {}", what.unwrap_or("run"), plan.release)
 }
@@ -88,7 +88,7 @@ fn restored(plan: &Plan) -> String {
             Some(format!("{} is at revision {revision}'s state again", plan.release))
         }
         Undo::HelmUninstall { .. } => Some(format!("{} is removed again", plan.release)),
-        Undo::NotNeeded | Undo::Impossible { .. } => None,
+        Undo::NotNeeded | Undo::Leave { .. } | Undo::Impossible { .. } => None,
     });
     back.unwrap_or_else(|| "nothing was changed".to_owned())
 }

@@ -34,7 +34,8 @@ const JOB_LABELS: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller
 /// Keys by which the items of a list are told apart, best first.
 ///
 /// Source: the list map keys of the core Kubernetes types.
-const ITEM_KEYS: [&str; 8] = ["name", "mountPath", "devicePath", "containerPort", "port", "topologyKey", "ip", "type"];
+const ITEM_KEYS: [&str; 10] =
+    ["name", "mountPath", "devicePath", "containerPort", "port", "topologyKey", "ip", "host", "path", "type"];
 
 /// Returns the object without its status and without all that servers and controllers write beside it.
 ///
@@ -43,30 +44,36 @@ const ITEM_KEYS: [&str; 8] = ["name", "mountPath", "devicePath", "containerPort"
 #[must_use]
 pub fn of(object: &Object) -> Value {
     let mut value = object.as_value().clone();
+    strip(&mut value, object.group(), object.kind());
+    value
+}
+
+/// Takes out of an object of that kind what [`of`] leaves out; the value may lack its own kind and version, as items of a list
+/// do.
+pub fn strip(value: &mut Value, group: &str, kind: &str) {
     if let Some(fields) = value.as_object_mut() {
         fields.shift_remove("status");
     }
-    if let Some(metadata) = map_at(&mut value, "/metadata") {
+    if let Some(metadata) = map_at(value, "/metadata") {
         for field in SERVER_METADATA {
             metadata.shift_remove(field);
         }
         metadata.shift_remove("deletionGracePeriodSeconds");
     }
-    if let Some(annotations) = map_at(&mut value, "/metadata/annotations") {
+    if let Some(annotations) = map_at(value, "/metadata/annotations") {
         annotations.retain(|key, _| !is_note(key));
     }
-    if object.kind() == "Job" && object.group() == "batch" {
+    if kind == "Job" && group == "batch" {
         for pointer in ["/metadata/labels", "/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
-            if let Some(labels) = map_at(&mut value, pointer) {
+            if let Some(labels) = map_at(value, pointer) {
                 labels.retain(|key, _| !JOB_LABELS.contains(&key.as_str()));
             }
         }
     }
-    drop_unset_times(&mut value);
-    if let Some(metadata) = map_at(&mut value, "/metadata") {
+    drop_unset_times(value);
+    if let Some(metadata) = map_at(value, "/metadata") {
         metadata.retain(|field, value| !(matches!(field.as_str(), "annotations" | "labels") && is_empty(value)));
     }
-    value
 }
 
 /// Go writes `creationTimestamp: null` into every template, and a status into every volume claim template.
@@ -106,6 +113,27 @@ fn map_at<'a>(value: &'a mut Value, pointer: &str) -> Option<&'a mut Map<String,
 #[must_use]
 pub fn digest(object: &Object) -> String {
     sha256(&canonical_json(&of(object)))
+}
+
+/// Returns a short digest of each field of [`of`] the object, two levels deep (`spec.replicas`, `metadata.labels`): enough to name
+/// what differs.
+#[must_use]
+pub fn field_digests(object: &Object) -> BTreeMap<String, String> {
+    const LETTERS: usize = "sha256:".len() + 16;
+    let short = |value: &Value| sha256(&canonical_json(value)).chars().take(LETTERS).collect::<String>();
+    let mut digests = BTreeMap::new();
+    for (field, value) in of(object).as_object().into_iter().flatten() {
+        let path = field_path::child("", field);
+        match value.as_object().filter(|fields| !fields.is_empty()) {
+            Some(fields) => {
+                digests.extend(fields.iter().map(|(field, value)| (field_path::child(&path, field), short(value))));
+            }
+            None => {
+                digests.insert(path, short(value));
+            }
+        }
+    }
+    digests
 }
 
 /// Returns `sha256:<hex>` of the bytes.
@@ -159,81 +187,122 @@ fn write_canonical(value: &Value, out: &mut String) {
     }
 }
 
-/// Returns the paths of the fields in which two values differ, never the values, in the order of their keys; `.` where
-/// the whole differs.
+/// A field in which two values differ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference<'a> {
+    /// As `field_path` writes it; `.` where the whole differs.
+    pub path: String,
+    /// The value before; absent if there was none.
+    pub before: Option<&'a Value>,
+    /// The value after; absent if there is none.
+    pub after: Option<&'a Value>,
+}
+
+/// Returns the paths of the fields in which two values differ, never the values; as [`differing`] finds them.
+#[must_use]
+pub fn differences(before: &Value, after: &Value) -> Vec<String> {
+    differing(before, after).into_iter().map(|difference| difference.path).collect()
+}
+
+/// Returns the fields in which two values differ, in the order of their keys.
 ///
 /// A subtree that only one of them has is named by its top. Items of a list are matched by name or another key of theirs
 /// where all items have one; a list of anything else is one field, and so is a list whose items only changed places.
 #[must_use]
-pub fn differences(before: &Value, after: &Value) -> Vec<String> {
-    let mut paths = Vec::new();
-    compare("", before, after, &mut paths);
-    paths
+pub fn differing<'a>(before: &'a Value, after: &'a Value) -> Vec<Difference<'a>> {
+    let mut found = Vec::new();
+    compare("", before, after, &mut found);
+    found
 }
 
-fn compare(path: &str, before: &Value, after: &Value, paths: &mut Vec<String>) {
+fn compare<'a>(path: &str, before: &'a Value, after: &'a Value, found: &mut Vec<Difference<'a>>) {
     if before == after {
         return;
     }
     match (before, after) {
-        (Value::Object(before), Value::Object(after)) => compare_maps(path, before, after, paths),
-        (Value::Array(before), Value::Array(after)) => compare_lists(path, before, after, paths),
-        _ => paths.push(if path.is_empty() { ".".to_owned() } else { path.to_owned() }),
+        (Value::Object(before), Value::Object(after)) => compare_maps(path, before, after, found),
+        (Value::Array(before_items), Value::Array(after_items)) => {
+            let start = found.len();
+            compare_lists(path, before_items, after_items, found);
+            if found.len() == start {
+                found.push(whole(path, before, after));
+            }
+        }
+        _ => found.push(whole(path, before, after)),
     }
 }
 
-fn compare_maps(path: &str, before: &Map<String, Value>, after: &Map<String, Value>, paths: &mut Vec<String>) {
+fn whole<'a>(path: &str, before: &'a Value, after: &'a Value) -> Difference<'a> {
+    let path = if path.is_empty() { "." } else { path };
+    Difference { path: path.to_owned(), before: Some(before), after: Some(after) }
+}
+
+fn compare_maps<'a>(
+    path: &str,
+    before: &'a Map<String, Value>,
+    after: &'a Map<String, Value>,
+    found: &mut Vec<Difference<'a>>,
+) {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     for key in keys {
         let path = field_path::child(path, key);
         match (before.get(key), after.get(key)) {
-            (Some(before), Some(after)) => compare(&path, before, after, paths),
-            _ => paths.push(path),
+            (Some(before), Some(after)) => compare(&path, before, after, found),
+            (before, after) => found.push(Difference { path, before, after }),
         }
     }
 }
 
-fn compare_lists(path: &str, before: &[Value], after: &[Value], paths: &mut Vec<String>) {
-    let keyed = ITEM_KEYS.iter().find_map(|key| Some((*key, index_by(key, before)?, index_by(key, after)?)));
-    let found = paths.len();
-    if let Some((key, before, after)) = keyed {
-        for (name, item) in &before {
-            let path = field_path::keyed_item(path, key, name);
-            match after.iter().find(|(other, _)| other == name) {
-                Some((_, after)) => compare(&path, item, after, paths),
-                None => paths.push(path),
+fn compare_lists<'a>(path: &str, before: &'a [Value], after: &'a [Value], found: &mut Vec<Difference<'a>>) {
+    if let Some(key) = item_key(&[before, after]) {
+        for item in before {
+            let path = item_path(path, key, item);
+            match same_item(after, key, item) {
+                Some(after) => compare(&path, item, after, found),
+                None => found.push(Difference { path, before: Some(item), after: None }),
             }
         }
-        let is_new = |name: &String| before.iter().all(|(other, _)| other != name);
-        paths.extend(
-            after.iter().filter(|(name, _)| is_new(name)).map(|(name, _)| field_path::keyed_item(path, key, name)),
-        );
+        for item in after.iter().filter(|item| same_item(before, key, item).is_none()) {
+            found.push(Difference { path: item_path(path, key, item), before: None, after: Some(item) });
+        }
     } else if before.len() == after.len() && before.iter().chain(after).all(Value::is_object) {
         for (index, (before, after)) in before.iter().zip(after).enumerate() {
-            compare(&field_path::item(path, index), before, after, paths);
+            compare(&field_path::item(path, index), before, after, found);
         }
-    }
-    if paths.len() == found {
-        paths.push(if path.is_empty() { ".".to_owned() } else { path.to_owned() });
     }
 }
 
-/// Returns the items with their names; nothing if one has none, or two have the same.
-fn index_by<'a>(key: &str, items: &'a [Value]) -> Option<Vec<(String, &'a Value)>> {
-    let mut indexed: Vec<(String, &Value)> = Vec::with_capacity(items.len());
-    for item in items {
-        let name = match item.get(key)? {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            _ => return None,
-        };
-        indexed.push((name, item));
+/// Returns the key by which the items of all these lists are told apart; nothing if there is none.
+#[must_use]
+pub fn item_key(lists: &[&[Value]]) -> Option<&'static str> {
+    ITEM_KEYS.into_iter().find(|key| lists.iter().all(|items| tells_apart(key, items)))
+}
+
+/// Returns the item that has the same `key`.
+#[must_use]
+pub fn same_item<'a>(items: &'a [Value], key: &str, item: &Value) -> Option<&'a Value> {
+    let name = item.get(key)?;
+    items.iter().find(|other| other.get(key) == Some(name))
+}
+
+/// Returns the path of the item within the list at `parent`.
+#[must_use]
+pub fn item_path(parent: &str, key: &str, item: &Value) -> String {
+    field_path::keyed_item(parent, key, &item_name(item, key).unwrap_or_default())
+}
+
+fn item_name(item: &Value, key: &str) -> Option<String> {
+    match item.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
-    let mut names: Vec<&String> = indexed.iter().map(|(name, _)| name).collect();
-    names.sort_unstable();
-    let count = names.len();
-    names.dedup();
-    (names.len() == count).then_some(indexed)
+}
+
+/// Tells whether every item has the key, and no two the same.
+fn tells_apart(key: &str, items: &[Value]) -> bool {
+    let names: Option<BTreeSet<String>> = items.iter().map(|item| item_name(item, key)).collect();
+    names.is_some_and(|names| names.len() == items.len())
 }
 
 #[cfg(test)]
@@ -280,6 +349,21 @@ mod tests {
     }
 
     #[test]
+    fn what_differs_is_found_by_the_digests_of_fields() {
+        let web = |replicas: u32| {
+            object(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "uid": "1"},
+                "spec": {"replicas": replicas, "template": {}}, "status": {"replicas": replicas}}))
+        };
+        let (one, two) = (field_digests(&web(1)), field_digests(&web(2)));
+        assert_eq!(
+            one.keys().collect::<Vec<_>>(),
+            ["apiVersion", "kind", "metadata.name", "spec.replicas", "spec.template"]
+        );
+        let differing: Vec<_> = one.iter().filter(|(path, digest)| two.get(*path) != Some(digest)).collect();
+        assert_eq!(differing.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["spec.replicas"]);
+    }
+
+    #[test]
     fn canonical_json_does_not_depend_on_the_order_of_keys() {
         let (one, other) =
             (json!({"b": [1, {"y": "é\n", "x": null}], "a": 1.5}), r#"{"a":1.5,"b":[1,{"x":null,"y":"é\n"}]}"#);
@@ -312,5 +396,21 @@ mod tests {
         assert_eq!(differences(&rules("list"), &json!({"rules": []})), ["rules"]);
         assert_eq!(differences(&json!([{"name": "a"}, {"name": "b"}]), &json!([{"name": "b"}, {"name": "a"}])), ["."]);
         assert_eq!(differences(&json!(1), &json!(1)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_difference_has_both_values() {
+        let (before, after) =
+            (json!({"a": [{"name": "x", "v": 1}, {"name": "y"}], "b": 1}), json!({"a": [{"name": "x"}]}));
+        let told: Vec<_> =
+            differing(&before, &after).into_iter().map(|d| (d.path, d.before.cloned(), d.after.cloned())).collect();
+        assert_eq!(
+            told,
+            [
+                ("a[name=x].v".to_owned(), Some(json!(1)), None),
+                ("a[name=y]".to_owned(), Some(json!({"name": "y"})), None),
+                ("b".to_owned(), Some(json!(1)), None),
+            ]
+        );
     }
 }

@@ -14,10 +14,14 @@ pub enum Stage {
     Gather,
     /// Checks run over the facts.
     Preflight,
+    /// Helm is played through, and nothing is changed.
+    Rehearse,
     /// Steps are decided.
     Plan,
     /// The user is asked.
     Confirm,
+    /// What stands in Helm's way is cleared.
+    Prepare,
     /// `helm upgrade` or `helm install` runs.
     Helm,
     /// Every object is watched until it is current.

@@ -1,5 +1,7 @@
 //! Facts: everything that a decision may use, read once. Serialisable; secret values appear as digests alone.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::chart::ChartMetadata;
@@ -189,6 +191,9 @@ pub struct LiveFacts {
     pub resource_version: String,
     /// `sha256:...` of all that a user sets (spec, data, labels, annotations, ...) without what servers and controllers write.
     pub digest: String,
+    /// The same digest field by field, two levels deep: which part of it moved.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
     /// The Helm release that owns it, as (namespace, name), by Helm's annotations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub helm_owner: Option<(String, String)>,

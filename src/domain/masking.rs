@@ -185,28 +185,40 @@ impl Masker {
     pub fn mask(&self, text: &str) -> String {
         let mut ranges = patterns::find(text);
         self.search.get_or_init(|| Search::new(&self.values)).find(text, &mut ranges);
-        replace(text, ranges)
+        replace(text, ranges, &|_| MASK.to_owned())
     }
 
     /// Returns the JSON with every secret replaced by `***`: in each text, and wherever a key says so. Keys stay.
     #[must_use]
     pub fn mask_json(&self, value: &Value) -> Value {
-        match value {
-            Value::Object(map) => {
-                let name = map.get("name").and_then(Value::as_str).unwrap_or_default();
-                let masked = |key: &str, value: &Value| {
-                    let key = if key == "value" && !name.is_empty() { name } else { key };
-                    match value {
-                        Value::String(text) if is_secret(key, text) => Value::from(MASK),
-                        other => self.mask_json(other),
-                    }
-                };
-                Value::Object(map.iter().map(|(key, value)| (key.clone(), masked(key, value))).collect())
-            }
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.mask_json(item)).collect()),
-            Value::String(text) => Value::String(self.mask(text)),
-            other => other.clone(),
+        walk(value, &|_| MASK.to_owned(), &|text| self.mask(text))
+    }
+}
+
+/// Returns the JSON with every secret replaced by what `stand_in` makes of it: wherever a key says so, or the text around it.
+/// Keys stay.
+#[must_use]
+pub fn replace_secrets(value: &Value, stand_in: &dyn Fn(&str) -> String) -> Value {
+    walk(value, stand_in, &|text| replace(text, patterns::find(text), stand_in))
+}
+
+/// Returns the JSON with `secret` put for each text that has a secret's key, and `text` for any other.
+fn walk(value: &Value, secret: &dyn Fn(&str) -> String, text: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::Object(map) => {
+            let name = map.get("name").and_then(Value::as_str).unwrap_or_default();
+            let masked = |key: &str, value: &Value| {
+                let key = if key == "value" && !name.is_empty() { name } else { key };
+                match value {
+                    Value::String(text) if is_secret(key, text) => Value::from(secret(text)),
+                    other => walk(other, secret, text),
+                }
+            };
+            Value::Object(map.iter().map(|(key, value)| (key.clone(), masked(key, value))).collect())
         }
+        Value::Array(items) => Value::Array(items.iter().map(|item| walk(item, secret, text)).collect()),
+        Value::String(plain) => Value::String(text(plain)),
+        other => other.clone(),
     }
 }
 
@@ -267,21 +279,26 @@ fn percent_encoded(value: &str) -> String {
     encoded
 }
 
-fn replace(text: &str, mut ranges: Vec<Range<usize>>) -> String {
+/// Replaces the ranges; those that overlap are one.
+fn replace(text: &str, mut ranges: Vec<Range<usize>>, stand_in: &dyn Fn(&str) -> String) -> String {
     ranges.sort_unstable_by_key(|range| (range.start, range.end));
-    let mut masked = String::with_capacity(text.len());
-    let mut shown = 0;
-    let mut hidden_until = 0;
+    let mut hidden: Vec<Range<usize>> = Vec::new();
     for range in ranges.into_iter().filter(|range| !range.is_empty()) {
-        if range.start >= hidden_until {
-            masked.push_str(text.get(shown..range.start).unwrap_or_default());
-            masked.push_str(MASK);
+        match hidden.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => hidden.push(range),
         }
-        hidden_until = hidden_until.max(range.end);
-        shown = text.floor_char_boundary(hidden_until);
     }
-    masked.push_str(text.get(shown..).unwrap_or_default());
-    masked
+    let mut replaced = String::with_capacity(text.len());
+    let mut shown = 0;
+    for range in hidden {
+        let end = text.floor_char_boundary(range.end);
+        replaced.push_str(text.get(shown..range.start).unwrap_or_default());
+        replaced.push_str(&stand_in(text.get(range.start..end).unwrap_or_default()));
+        shown = end;
+    }
+    replaced.push_str(text.get(shown..).unwrap_or_default());
+    replaced
 }
 
 #[cfg(test)]

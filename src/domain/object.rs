@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
@@ -13,7 +14,7 @@ use thiserror::Error;
 /// Names one object of a cluster: type, namespace (none for cluster-scoped or not yet defaulted), name.
 ///
 /// Ordered by namespace, kind and name, so that lists of objects read the same in every output.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectRef {
     /// `apps/v1`, or `v1` for the core group.
     pub api_version: String,
@@ -77,10 +78,26 @@ impl fmt::Display for ObjectRef {
     }
 }
 
+/// kubectl's short names of kinds that hold data or are deleted by name.
+///
+/// Source: `kubectl api-resources`.
+const SHORT_NAMES: [(&str, &str); 10] = [
+    ("pvc", "PersistentVolumeClaim"),
+    ("pv", "PersistentVolume"),
+    ("crd", "CustomResourceDefinition"),
+    ("ns", "Namespace"),
+    ("sts", "StatefulSet"),
+    ("deploy", "Deployment"),
+    ("ds", "DaemonSet"),
+    ("svc", "Service"),
+    ("cm", "ConfigMap"),
+    ("sa", "ServiceAccount"),
+];
+
 /// What a user types to name an object: `KIND/NAMESPACE/NAME`, or `KIND/NAME` for a cluster-scoped one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypedName {
-    /// Kind, compared without regard to case.
+    /// Kind or kubectl's short name of it, compared without regard to case.
     pub kind: String,
     /// Absent for cluster-scoped objects.
     pub namespace: Option<String>,
@@ -118,7 +135,11 @@ impl TypedName {
     /// Tells whether this is the name of `object`.
     #[must_use]
     pub fn names(&self, object: &ObjectRef) -> bool {
-        self.kind.eq_ignore_ascii_case(&object.kind) && self.namespace == object.namespace && self.name == object.name
+        let is_kind = |kind: &str| kind.eq_ignore_ascii_case(&object.kind);
+        let is_short = |(short, kind): &(&str, &str)| self.kind.eq_ignore_ascii_case(short) && is_kind(kind);
+        (is_kind(&self.kind) || SHORT_NAMES.iter().any(is_short))
+            && self.namespace == object.namespace
+            && self.name == object.name
     }
 }
 

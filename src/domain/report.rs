@@ -1,5 +1,6 @@
 //! The final result of a command, as data: `edge::terminal` makes text or JSON of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::object::ObjectRef;
@@ -9,7 +10,7 @@ use super::preflight::Finding;
 pub const REPORT_FORMAT: u32 = 1;
 
 /// How a command ended: the documented exit codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitStatus {
     /// 0: done, or nothing to do.
@@ -85,7 +86,7 @@ impl ExitStatus {
 }
 
 /// What went wrong with one object: the four things that an error names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// The object, as precisely as it is known.
     pub object: String,
@@ -100,7 +101,7 @@ pub struct Problem {
 }
 
 /// The final result of `upgrade`, `resume` and `rollback`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunReport {
     /// [`REPORT_FORMAT`].
     pub format: u32,
@@ -127,12 +128,15 @@ pub struct RunReport {
     /// Folder with logs, events, objects and Helm's full text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+    /// Flags that let the same command go on in spite of what its rehearsal found, each with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways_on: Vec<String>,
     /// The preflight findings.
     pub findings: Vec<Finding>,
 }
 
 /// An object that the failed revision brought, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftBehind {
     /// Which.
     pub object: ObjectRef,
@@ -143,10 +147,10 @@ pub struct LeftBehind {
 }
 
 /// What became of an object that a failed revision brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
-    /// Removed by the undo.
+    /// Removed by the run, and not there again.
     Removed,
     /// Left in place.
     Kept,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{HelmDriver, ObjectRole, RightFacts};
+use super::facts::{Facts, HelmDriver, ObjectRole, RightFacts};
 
 /// The resource of an object, as the server names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +68,21 @@ pub fn needed(
         rights.add(&within("", "events"), &["list"], "collect evidence of a failure");
     }
     rights.list
+}
+
+/// Tells whether the user may rehearse an upgrade at all: Helm begins with its own record of the release, and a dry run needs the
+/// right to the real write. True where the rights could not be asked for: the rehearsal then tells.
+#[must_use]
+pub fn may_rehearse(facts: &Facts) -> bool {
+    let storage = match facts.helm.driver {
+        HelmDriver::Secret => "secrets",
+        HelmDriver::Configmap => "configmaps",
+    };
+    let is_record = |right: &&RightFacts| {
+        let is_here = right.namespace.as_deref() == Some(facts.namespace.as_str());
+        right.verb == "create" && right.group.is_empty() && right.resource == storage && is_here
+    };
+    facts.rights.known().is_none_or(|rights| rights.iter().filter(is_record).all(|right| right.allowed))
 }
 
 fn namespaces(release_namespace: &str, objects: &[(ResourceOfObject, ObjectRole)]) -> BTreeSet<String> {

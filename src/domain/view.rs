@@ -4,31 +4,40 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::object::ObjectRef;
+use super::rehearsed::Rehearsed;
 use super::rollout::RolloutStatus;
 
 /// A plan, for people to read before they consent.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PlanView {
     /// One line, such as `Upgrade shop in namespace shop from chart 1.2.0 to 1.3.0`.
     pub title: String,
     /// In the order in which they run.
     pub steps: Vec<StepView>,
+    /// How far the steps can be undone, such as `2 steps; each can be undone`.
+    pub way_back: String,
     /// The first step that cannot be undone, and why; none if every step can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point_of_no_return: Option<String>,
-    /// What becomes of each object, one line each, such as `change Deployment shop/web: spec.replicas`.
+    /// What becomes of each object that does not stay as it is, one line each, such as
+    /// `changed Deployment shop/web: spec.replicas`.
     pub changes: Vec<String>,
+    /// The rehearsal of the plan; absent if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsed>,
     /// What the user should know, one sentence each.
     pub warnings: Vec<String>,
-    /// The flags that must be given beyond `--yes`, such as `--delete pvc/shop/data`, each with its reason.
+    /// The flags that were given beyond `--yes` because of what the rehearsal found, such as `--delete pvc/shop/data`, each with
+    /// its reason.
     pub consent: Vec<String>,
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepView {
     /// What is done, such as `delete Job shop/migrate`.
     pub what: String,

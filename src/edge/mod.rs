@@ -7,4 +7,6 @@ pub mod disk;
 pub mod helm;
 #[cfg(feature = "cluster")]
 pub mod host;
+#[cfg(feature = "cluster")]
+pub mod proxy;
 pub mod terminal;

@@ -1,5 +1,6 @@
 //! Runs a plan: journal, act, journal. Decides nothing: one `match` on the run's state, one on the action.
 
+use super::cure;
 use super::evidence;
 use super::helm_step;
 use super::inputs::Inputs;
@@ -99,6 +100,7 @@ pub async fn execute(run: &mut Run<'_>, helpers: &Helpers<'_>) -> anyhow::Result
 
 async fn take(run: &mut Run<'_>, step: &Step, plan: &Plan, helpers: &Helpers<'_>) -> anyhow::Result<StepEnd> {
     match &step.action {
+        Action::RemoveJob { object, uid } => Ok(cure::remove_job(run, object, uid).await),
         Action::HelmUpgrade { from_revision, to_revision } => {
             helm_step::upgrade(run, step, plan, helpers, Some(*from_revision), *to_revision).await
         }

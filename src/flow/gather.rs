@@ -5,15 +5,15 @@ use std::path::Path;
 use crate::domain::content;
 use crate::domain::event::Stage;
 use crate::domain::facts::{
-    Answer, ChartFacts, FACTS_FORMAT, Facts, GitOpsOwner, HelmFacts, LiveFacts, LostValue, ObjectFacts, ObjectRole,
-    RevisionFacts, RightFacts, RunFacts, TargetFacts,
+    Answer, ChartFacts, FACTS_FORMAT, Facts, HelmFacts, LiveFacts, LostValue, ObjectFacts, ObjectRole, RevisionFacts,
+    RightFacts, RunFacts, TargetFacts,
 };
 use crate::domain::object::{Object, ObjectRef};
 use crate::domain::release::{self, Release, ReleaseStatus};
 use crate::domain::release_objects::{NamedObject, named_objects, runs_in_upgrade};
 use crate::domain::report::Problem;
 use crate::domain::rights::{self, ResourceOfObject};
-use crate::domain::{rollout, values};
+use crate::domain::{ownership, rollout, values};
 use crate::edge::cluster::{ClusterError, RecordPart, ReleaseRecord, RunState};
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::{DryRun, HelmError, PullRequest, PulledChart, UpgradeRequest};
@@ -30,6 +30,10 @@ pub struct Gathered {
     pub facts: Facts,
     /// The chart, pulled into the run folder.
     pub chart: PulledChart,
+    /// The current revision, or the newest if none is deployed; nothing if the release does not exist.
+    pub current: Option<Release>,
+    /// What Helm's dry run made of chart and values; nothing if it failed.
+    pub target: Option<Release>,
 }
 
 /// A revision and the `resourceVersion` of its record.
@@ -104,7 +108,7 @@ pub async fn gather(
         },
         server_version: answer(session.cluster.server_version().await),
         lost_values: lost_values(current, &target),
-        target: target_facts(session, target),
+        target: target_facts(session, &target),
         history: Answer::Known(history.iter().map(revision_facts).collect()),
         chart: ChartFacts {
             metadata: chart.metadata.clone(),
@@ -118,7 +122,9 @@ pub async fn gather(
     let json = serde_json::to_vec_pretty(&facts).map_err(anyhow::Error::from)?;
     folder.write("facts.json", &json)?;
     clock.finish(format!("{} objects, {}", facts.objects.len(), revisions(history.len())));
-    Ok(Gathered { facts, chart })
+    let current = current.cloned();
+    let target = target.ok().map(|dry_run| dry_run.release);
+    Ok(Gathered { facts, chart, current, target })
 }
 
 /// Reads the facts for a rollback to `to_revision`: its objects are the target.
@@ -314,27 +320,15 @@ async fn resolve(session: &Session, manifest: &Object) -> (ObjectRef, Option<Res
 /// Returns what decisions use of a live object.
 #[must_use]
 pub fn live_facts(live: &Object) -> LiveFacts {
-    let owner = |key: &str| live.annotation(key).map(str::to_owned);
     LiveFacts {
         uid: live.uid().unwrap_or_default().to_owned(),
         resource_version: live.resource_version().unwrap_or_default().to_owned(),
         digest: content::digest(live),
-        helm_owner: owner("meta.helm.sh/release-namespace").zip(owner("meta.helm.sh/release-name")),
-        gitops_owner: gitops_owner(live),
+        fields: content::field_digests(live),
+        helm_owner: ownership::helm_owner(live),
+        gitops_owner: ownership::gitops_owner(live),
         rollout: rollout::status(live),
     }
-}
-
-/// Sources: Argo CD "resource tracking" (annotation `argocd.argoproj.io/tracking-id`, `<application>:<group>/<kind>:...`,
-/// or label `argocd.argoproj.io/instance`); Flux helm-controller origin labels `helm.toolkit.fluxcd.io/{name,namespace}`.
-fn gitops_owner(live: &Object) -> Option<GitOpsOwner> {
-    if let Some(name) = live.label("helm.toolkit.fluxcd.io/name") {
-        let namespace = live.label("helm.toolkit.fluxcd.io/namespace").unwrap_or_default();
-        return Some(GitOpsOwner { tool: "Flux".to_owned(), name: format!("{namespace}/{name}") });
-    }
-    let tracked = live.annotation("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
-    let name = tracked.or_else(|| live.label("argocd.argoproj.io/instance"))?;
-    Some(GitOpsOwner { tool: "Argo CD".to_owned(), name: name.to_owned() })
 }
 
 async fn review_rights(
@@ -348,10 +342,10 @@ async fn review_rights(
     answer(session.cluster.review_rights(needed).await)
 }
 
-fn target_facts(session: &Session, target: Result<DryRun, String>) -> Answer<TargetFacts> {
+fn target_facts(session: &Session, target: &Result<DryRun, String>) -> Answer<TargetFacts> {
     match target {
         Ok(dry_run) => {
-            let mut rendered = dry_run.release.manifest.into_bytes();
+            let mut rendered = dry_run.release.manifest.clone().into_bytes();
             for hook in &dry_run.release.hooks {
                 rendered.extend_from_slice(hook.manifest.as_bytes());
             }
@@ -361,7 +355,7 @@ fn target_facts(session: &Session, target: Result<DryRun, String>) -> Answer<Tar
                 values_digest: content::sha256(&content::canonical_json(&dry_run.release.config)),
             })
         }
-        Err(because) => Answer::CouldNotTell { because: session.mask(&because) },
+        Err(because) => Answer::CouldNotTell { because: session.mask(because) },
     }
 }
 

@@ -1,20 +1,24 @@
 //! The steps that start Helm: run it, watch the pods meanwhile, interrupt it where waiting is useless.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
 use super::execute::{Helpers, StepEnd};
+use super::gather;
+use super::inputs::Inputs;
 use super::probe;
+use super::rehearse::{self, UpgradeScene, mask_file};
+use super::rendering::{self, Rendering};
 use super::run::Run;
 use super::watch::Watch;
 use crate::domain::event::{Event, Stage};
 use crate::domain::journal::Record;
 use crate::domain::plan::{Plan, Step};
+use crate::domain::rehearsed::{Finding, Mode, wording};
 use crate::domain::release::ReleaseStatus;
 use crate::domain::report::Problem;
-use crate::edge::helm::{HelmEnd, HelmLine, HelmRun, UpgradeRequest};
+use crate::edge::helm::{HelmEnd, HelmLine, HelmRun, PulledChart, UpgradeRequest};
 use crate::edge::host;
 
 /// How often the pods are looked at while Helm runs.
@@ -39,10 +43,25 @@ pub(super) async fn upgrade(
     if let Some(drift) = drift(run, from_revision).await? {
         return Ok(failed(drift));
     }
+    let rendering = match &plan.replay {
+        None => rendering::plain(session, inputs),
+        Some(replay) => match rendering::replay(session, inputs, &run.folder, replay).await {
+            Ok(rendering) => rendering,
+            Err(error) => return Ok(failed(format!("what was rehearsed cannot be applied: {error:#}"))),
+        },
+    };
+    if plan.steps.iter().any(|step| step.action.removes().is_some()) {
+        if let Some(end) = rehearse_again(run, plan, inputs, chart, &rendering).await {
+            return Ok(end);
+        }
+        // It took a while.
+        if let Some(drift) = drift(run, from_revision).await? {
+            return Ok(failed(drift));
+        }
+    }
     let clock = session.stage(Stage::Helm, format!("helm upgrade {}", plan.title));
-    let flags = inputs.helm_words();
-    let request = UpgradeRequest { release: &plan.release, chart: &chart.path, flags: &flags };
-    let helm_run = match session.helm.upgrade(&request, run.folder.path()) {
+    let request = UpgradeRequest { release: &plan.release, chart: &chart.path, flags: &rendering.flags };
+    let helm_run = match rendering.helm.upgrade(&request, run.folder.path()) {
         Ok(helm_run) => helm_run,
         Err(error) => {
             let because = format!("{:#}", anyhow::Error::from(error));
@@ -58,7 +77,9 @@ pub(super) async fn upgrade(
         return Ok(StepEnd::Succeeded { note: format!("revision {to_revision} is deployed") });
     }
     let mut problems = hopeless;
-    problems.extend(end.problems.clone());
+    let mut trouble = if plan.replay.is_some() { rendering::trouble(session, &run.folder) } else { Vec::new() };
+    rendering::name_in_full(&mut trouble, plan);
+    problems.extend(if trouble.is_empty() { end.problems.clone() } else { trouble });
     let because = match problems.first() {
         Some(problem) => format!("{}: {}", problem.object, problem.cause),
         None => format!("Helm ended with {}, and the newest revision is {}", end.status, describe(newest)),
@@ -66,6 +87,42 @@ pub(super) async fn upgrade(
     clock.fail(because.clone());
     let was_stopped = session.interrupts.any() && !end.is_success();
     Ok(if was_stopped { StepEnd::Stopped } else { StepEnd::Failed { because, problems } })
+}
+
+/// The cluster is prepared: now the upgrade must go through as it is. Returns how the step ends if it would not.
+async fn rehearse_again(
+    run: &Run<'_>,
+    plan: &Plan,
+    inputs: &Inputs,
+    chart: &PulledChart,
+    rendering: &Rendering,
+) -> Option<StepEnd> {
+    let session = run.session;
+    let history = gather::read_history(session, &plan.release).await;
+    let current = history.as_ref().ok().and_then(|history| gather::deployed(history));
+    let scene = UpgradeScene { inputs, chart, current, mode: Mode::All };
+    let played = tokio::select! {
+        played = rehearse::upgrade_through(session, &run.folder, &scene, None, rendering) => played,
+        () = session.interrupts.more_than(0) => return Some(StepEnd::Stopped),
+    };
+    match played {
+        Ok(played) => {
+            let rehearsed = played.rehearsed;
+            // What was accepted before is accepted now.
+            let is_accepted = |finding: &Finding| plan.accepted.iter().any(|accepted| accepted.covers(finding));
+            let is_new = |finding: &&Finding| finding.class.blocks() && !is_accepted(finding);
+            let mut problems: Vec<Problem> = rehearsed.findings.iter().filter(is_new).map(wording::problem).collect();
+            problems.extend(rehearsed.end.problems.iter().cloned());
+            let exit_code = rehearsed.end.exit_code;
+            let because = match problems.first() {
+                Some(first) => format!("{}: {}", first.object, first.cause),
+                None if exit_code != 0 => format!("it ended with exit code {exit_code}"),
+                None => return None,
+            };
+            Some(StepEnd::Failed { because: format!("rehearsed again, it would fail: {because}"), problems })
+        }
+        Err(failure) => Some(failed(format!("it could not be rehearsed again: {:#}", failure.error))),
+    }
 }
 
 /// Runs `helm rollback` as a step of its own.
@@ -185,19 +242,11 @@ async fn attend(
 async fn ended(run: &Run<'_>, helm_run: &mut HelmRun) -> anyhow::Result<HelmEnd> {
     let end = helm_run.wait(None).await?.context("Helm has not ended")?;
     for path in helm_run.log_files() {
-        if let Err(error) = mask_file(run, path) {
-            run.session.note(error.to_string());
+        if let Err(error) = mask_file(run.session, &run.folder, path) {
+            run.session.note(format!("{error:#}"));
         }
     }
     Ok(end)
-}
-
-fn mask_file(run: &Run<'_>, path: &Path) -> anyhow::Result<()> {
-    let name = path.file_name().and_then(|name| name.to_str()).context("Helm's log has no name")?;
-    let Some(content) = run.folder.read(name)? else { return Ok(()) };
-    let masked = run.session.mask(&String::from_utf8_lossy(&content));
-    run.folder.write(name, masked.as_bytes())?;
-    Ok(())
 }
 
 /// Whoever takes the run over must know which process to wait for. If it cannot be written down, Helm may not run on.

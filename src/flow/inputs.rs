@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use crate::domain::helm_flags::HelmArgs;
 use crate::domain::report::ExitStatus;
+use crate::edge::helm::{Helm, HelmError};
 use crate::edge::host::MemoryFile;
 
 /// Format version of the inputs Secret.
@@ -40,18 +41,23 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Reads every file that the flags name. URLs are left to Helm, which has the credentials for them.
+    /// Reads every file that the flags name, once. URLs are read by Helm, which knows their schemes, certificates and credentials.
     ///
     /// # Errors
-    /// Exit 2 names the file that cannot be read.
-    pub fn read(args: HelmArgs, words: Vec<String>) -> Result<Self, Failure> {
+    /// Exit 2 names the file or URL that cannot be read.
+    pub async fn read(args: HelmArgs, words: Vec<String>, helm: &Helm) -> Result<Self, Failure> {
         let mut contents = BTreeMap::new();
         for source in named_files(&args) {
-            if contents.contains_key(&source) || source.contains("://") {
+            if contents.contains_key(&source) {
                 continue;
             }
-            let content = read_source(&source)
-                .with_context(|| format!("read `{source}`, a file that the command line names"))
+            let content = if source.contains("://") {
+                helm.fetch(&source).await.map_err(|error| reason_of(error, &source))
+            } else {
+                read_source(&source).map_err(anyhow::Error::from)
+            };
+            let content = content
+                .with_context(|| format!("read `{}`, which the command line names", without_password(&source)))
                 .map_err(|error| Failure::new(ExitStatus::Usage, error))?;
             contents.insert(source, content);
         }
@@ -90,12 +96,18 @@ impl Inputs {
     /// Returns Helm's flags with every file replaced by its copy in memory.
     #[must_use]
     pub fn helm_words(&self) -> Vec<String> {
-        let pinned = self
-            .files
-            .iter()
-            .map(|(source, file)| (source.clone(), file.path().to_string_lossy().into_owned()))
-            .collect();
-        self.args.upgrade_words(&pinned)
+        self.args.upgrade_words(&self.pinned())
+    }
+
+    /// Returns the same without the user's own post-renderer.
+    #[must_use]
+    pub fn words_without_post_renderer(&self) -> Vec<String> {
+        self.args.without_post_renderer().upgrade_words(&self.pinned())
+    }
+
+    fn pinned(&self) -> BTreeMap<String, String> {
+        let path = |file: &MemoryFile| file.path().to_string_lossy().into_owned();
+        self.files.iter().map(|(source, file)| (source.clone(), path(file))).collect()
     }
 
     fn in_memory(args: HelmArgs, words: Vec<String>, contents: BTreeMap<String, Vec<u8>>) -> Result<Self, Failure> {
@@ -113,6 +125,27 @@ fn named_files(args: &HelmArgs) -> Vec<String> {
     args.values_files().into_iter().chain(set_files).collect()
 }
 
+/// Helm's own reason, without the words around it.
+fn reason_of(error: HelmError, url: &str) -> anyhow::Error {
+    match error {
+        HelmError::Failed { stderr, .. } => {
+            let last = stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+            let reason = last.strip_prefix("Error: ").unwrap_or(last);
+            anyhow::anyhow!("{}", reason.replace(url, &without_password(url)))
+        }
+        error => error.into(),
+    }
+}
+
+/// A URL may hold a user's password, and a token in its query.
+fn without_password(source: &str) -> String {
+    let Some((scheme, rest)) = source.split_once("://") else { return source.to_owned() };
+    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?***"));
+    let (host, path) = rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+    let host = host.rsplit_once('@').map_or_else(|| host.to_owned(), |(_, host)| format!("***@{host}"));
+    format!("{scheme}://{host}{path}{query}")
+}
+
 fn read_source(source: &str) -> std::io::Result<Vec<u8>> {
     if source == "-" {
         let mut content = Vec::new();
@@ -120,4 +153,21 @@ fn read_source(source: &str) -> std::io::Result<Vec<u8>> {
         return Ok(content);
     }
     std::fs::read(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_urls_password_and_query_are_not_shown() {
+        for (url, shown) in [
+            ("https://u:s3cr3t@host/a@b.yaml?token=x", "https://***@host/a@b.yaml?***"),
+            ("https://host/a.yaml", "https://host/a.yaml"),
+            ("s3://bucket", "s3://bucket"),
+            ("values.yaml", "values.yaml"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
 }

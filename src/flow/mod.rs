@@ -1,5 +1,6 @@
 //! The use cases, in order: gather, preflight, plan, confirm, execute, verify, undo. The only code that calls `edge`.
 
+mod cure;
 pub mod evidence;
 pub mod execute;
 pub mod failure;
@@ -9,10 +10,14 @@ pub mod hold;
 pub mod inputs;
 pub mod prepare;
 mod probe;
+pub mod rehearsal;
+pub mod rehearse;
+pub mod rendering;
 pub mod report;
 pub mod resume;
 pub mod rollback;
 pub mod run;
+pub mod saved_plan;
 pub mod session;
 pub mod status;
 mod undo;

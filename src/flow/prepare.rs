@@ -3,13 +3,24 @@
 use super::failure::Failure;
 use super::gather::{self, Gathered};
 use super::inputs::Inputs;
+use super::rehearse::{self, UpgradeScene};
+use super::rendering;
+use super::saved_plan;
 use super::session::Session;
+use super::upgrade::Question;
 use crate::domain::event::Stage;
 use crate::domain::facts::Facts;
+use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
+use crate::domain::plan::saved::{Drift, SavedPlan};
 use crate::domain::plan::{Plan, build};
 use crate::domain::preflight::{self, Finding, Waiver, WaiverError};
+use crate::domain::random::RandomField;
+use crate::domain::rehearsed::consent::{self, Accepted};
+use crate::domain::rehearsed::{self, Mode, Rehearsed};
+use crate::domain::release::Release;
 use crate::domain::report::ExitStatus;
+use crate::domain::rights;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::PulledChart;
 use crate::edge::host;
@@ -21,8 +32,12 @@ pub struct Asked {
     pub is_read_only: bool,
     /// Checks whose answer the user accepts, with the reason.
     pub waivers: Vec<Waiver>,
-    /// How the plan is built.
-    pub options: PlanOptions,
+    /// Objects that may be destroyed.
+    pub deletions: Vec<TypedName>,
+    /// How the plan is built and rehearsed; absent if only the checks are run.
+    pub planning: Option<PlanOptions>,
+    /// The saved plan that is run.
+    pub saved: Option<Box<SavedPlan>>,
 }
 
 /// All that was read and decided before anything is changed.
@@ -35,10 +50,20 @@ pub struct Prepared {
     pub facts: Facts,
     /// The chart, pulled into the folder; absent in a rollback.
     pub chart: Option<PulledChart>,
+    /// What Helm's dry run made of chart and values; absent where it failed, and in a rollback.
+    pub target: Option<Release>,
     /// What the checks found.
     pub findings: Vec<Finding>,
+    /// What the rehearsal found; absent where a check blocks, and in a rollback.
+    pub rehearsed: Option<Rehearsed>,
+    /// What of it stands in the way.
+    pub standing: Vec<rehearsed::Finding>,
+    /// What is drawn at each render.
+    pub random: Vec<RandomField>,
     /// The plan; absent where a finding blocks.
     pub plan: Option<Plan>,
+    /// What moved since the plan was saved that is run.
+    pub drift: Vec<Drift>,
 }
 
 /// What the report says where nobody could be asked.
@@ -50,11 +75,21 @@ impl Prepared {
     pub fn exit(&self) -> ExitStatus {
         if preflight::is_locked(&self.findings) {
             ExitStatus::Locked
-        } else if self.findings.iter().any(Finding::is_blocking) {
+        } else if self.findings.iter().any(Finding::is_blocking) || self.is_stopped_by_rehearsal() {
             ExitStatus::Blocked
         } else {
             ExitStatus::Done
         }
+    }
+
+    /// Returns what the user is asked about the plan.
+    #[must_use]
+    pub fn question<'a>(&'a self, plan: &'a Plan) -> Question<'a> {
+        Question { findings: &self.findings, plan, rehearsed: self.rehearsed.as_ref(), drift: &self.drift }
+    }
+
+    fn is_stopped_by_rehearsal(&self) -> bool {
+        !self.standing.is_empty() || self.rehearsed.as_ref().is_some_and(|rehearsed| rehearsed.end.exit_code != 0)
     }
 }
 
@@ -65,17 +100,119 @@ impl Prepared {
 pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Result<Prepared, Failure> {
     let run_id = host::new_run_id();
     let folder = RunFolder::create(&session.runs_root, &run_id)?;
-    let Gathered { facts, chart } = gather::gather(session, inputs, &folder, asked.is_read_only).await?;
-    let findings = check(session, &facts, &asked.waivers, preflight::run_all)?;
-    let mut prepared = Prepared { run_id, folder, facts, chart: Some(chart), findings, plan: None };
-    if prepared.exit() == ExitStatus::Done {
-        let clock = session.stage(Stage::Plan, "plan");
-        let plan = build::upgrade(&prepared.facts, &prepared.findings, &asked.options);
-        prepared.folder.write("plan.json", &serde_json::to_vec_pretty(&plan).map_err(anyhow::Error::from)?)?;
-        clock.finish(format!("{} steps", plan.steps.len()));
-        prepared.plan = Some(plan);
+    let Gathered { facts, chart, current, target } =
+        gather::gather(session, inputs, &folder, asked.is_read_only).await?;
+    if let Some(saved) = &asked.saved {
+        saved_plan::hold_to(session, inputs, &facts, saved).await?;
     }
+    let findings = check(session, &facts, &asked.waivers, preflight::run_all)?;
+    let mut prepared = Prepared {
+        run_id,
+        folder,
+        facts,
+        chart: None,
+        target,
+        findings,
+        rehearsed: None,
+        standing: Vec::new(),
+        random: Vec::new(),
+        plan: None,
+        drift: Vec::new(),
+    };
+    if let Some(options) = &asked.planning
+        && prepared.exit() == ExitStatus::Done
+    {
+        if asked.is_read_only && !rights::may_rehearse(&prepared.facts) {
+            plan_unrehearsed(session, &mut prepared, options)?;
+        } else {
+            let scene = UpgradeScene { inputs, chart: &chart, current: current.as_ref(), mode: Mode::All };
+            plan(session, &mut prepared, &scene, asked, options).await?;
+        }
+        if let Some(saved) = &asked.saved {
+            saved_plan::look_for_drift(&mut prepared, saved)?;
+        }
+    }
+    prepared.chart = Some(chart);
     Ok(prepared)
+}
+
+/// Rehearses, plans the cures, and rehearses once more with them pretended, and with what is random kept: what is left then blocks.
+async fn plan(
+    session: &Session,
+    prepared: &mut Prepared,
+    scene: &UpgradeScene<'_>,
+    asked: &Asked,
+    options: &PlanOptions,
+) -> Result<(), Failure> {
+    let folder = prepared.folder.clone();
+    let mut replay = match &asked.saved {
+        Some(saved) => saved_plan::reviewed(session, &folder, saved)?,
+        None => None,
+    };
+    let mut rendering = match &replay {
+        Some(replay) => rendering::replay(session, scene.inputs, &folder, replay).await.map_err(Failure::blocked)?,
+        None => rendering::plain(session, scene.inputs),
+    };
+    let first = rehearse::upgrade_through(session, &folder, scene, None, &rendering).await?;
+    let found = first.rehearsed;
+    let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &found.findings, options);
+    let accepted = Accepted { deletions: &asked.deletions, waivers: &asked.waivers };
+    plan.accepted = found.accepted(&accepted);
+    plan.warnings.extend(consent::unused(&asked.waivers, &found));
+    let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
+    let is_curable = has_cures && found.standing(&accepted).all(|finding| !finding.needs_a_person());
+    let is_worth_it = is_curable || found.end.exit_code == 0 && found.standing(&accepted).next().is_none();
+    if let Some(replay) = &replay {
+        plan.warnings.extend([rendering::told(&prepared.facts, &replay.random), rendering::APPLIED.to_owned()]);
+        prepared.random.clone_from(&replay.random);
+    }
+    let mut random = Vec::new();
+    if replay.is_none() && is_worth_it {
+        let renders = (prepared.target.as_ref(), first.rendered.as_ref());
+        let recognised = rendering::recognise(session, scene.inputs, &folder, &prepared.facts, renders).await?;
+        plan.warnings.extend(recognised.warnings);
+        prepared.random.clone_from(&recognised.random);
+        if let Some(keeping) = recognised.keeping {
+            rendering = keeping;
+            random = recognised.random;
+        }
+    }
+    let mut proven = if is_curable || !random.is_empty() {
+        rehearse::upgrade_through(session, &folder, scene, Some(&plan), &rendering).await?.rehearsed
+    } else {
+        found
+    };
+    if !random.is_empty() && proven.end.exit_code == 0 {
+        replay = Some(rendering::kept(session, &folder, random)?);
+    }
+    plan.replay = replay;
+    rendering::name_in_full(&mut proven.end.problems, &plan);
+    prepared.folder.write("rehearsal.json", &serde_json::to_vec_pretty(&proven).map_err(anyhow::Error::from)?)?;
+    prepared.standing = proven.standing(&accepted).cloned().collect();
+    prepared.rehearsed = Some(proven);
+    if prepared.is_stopped_by_rehearsal() {
+        return Ok(());
+    }
+    keep_plan(session, prepared, plan)
+}
+
+/// Plans from the facts alone, for somebody who may only read.
+fn plan_unrehearsed(session: &Session, prepared: &mut Prepared, options: &PlanOptions) -> Result<(), Failure> {
+    let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &[], options);
+    plan.warnings.push(UNREHEARSED.to_owned());
+    keep_plan(session, prepared, plan)
+}
+
+/// What a plan says that was not rehearsed.
+const UNREHEARSED: &str = "not rehearsed: a dry run needs the same rights as the upgrade (`examples/rbac-upgrade.yaml`), and this \
+    user may only read; what the server would refuse, and what would be lost, is not known";
+
+fn keep_plan(session: &Session, prepared: &mut Prepared, plan: Plan) -> Result<(), Failure> {
+    let clock = session.stage(Stage::Plan, "plan");
+    prepared.folder.write("plan.json", &serde_json::to_vec_pretty(&plan).map_err(anyhow::Error::from)?)?;
+    clock.finish(if plan.steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", plan.steps.len()) });
+    prepared.plan = Some(plan);
+    Ok(())
 }
 
 /// The checks of an upgrade, or those of a rollback.

@@ -34,7 +34,8 @@ pub(super) async fn probe(run: &Run<'_>, step: &Step) -> anyhow::Result<Probed> 
         Action::HelmUpgrade { to_revision, .. } => to_revision,
         Action::HelmInstall => 1,
         Action::HelmRollback { from_revision, .. } => from_revision + 1,
-        Action::Verify { .. } => return Ok(Probed::NotBegun),
+        // Done again it does no harm: it removes one uid, or nothing.
+        Action::RemoveJob { .. } | Action::Verify { .. } => return Ok(Probed::NotBegun),
     };
     let release = run.journal().header.release.clone();
     let history = gather::read_history(run.session, &release).await.map_err(into_error)?;

@@ -5,6 +5,7 @@ use super::prepare::Prepared;
 use super::run::{Fenced, Run};
 use crate::domain::conclusion::{self, Conclusion};
 use crate::domain::preflight::Finding;
+use crate::domain::rehearsed::wording;
 use crate::domain::report::{ExitStatus, REPORT_FORMAT, RunReport};
 
 /// Returns the report of a run that preflight blocked.
@@ -14,13 +15,30 @@ pub fn blocked(prepared: &Prepared) -> RunReport {
         ExitStatus::Locked => format!("another run holds {}: nothing was changed", prepared.facts.release),
         _ => format!("{} cannot be upgraded as asked: nothing was changed", prepared.facts.release),
     };
-    without_run(prepared, prepared.exit(), headline)
+    let mut report = without_run(prepared, prepared.exit(), headline);
+    let of_helm = prepared.rehearsed.iter().flat_map(|rehearsed| rehearsed.end.problems.iter().cloned());
+    report.problems = prepared.standing.iter().map(wording::problem).chain(of_helm).collect();
+    report.ways_on = wording::ways_on(&prepared.standing);
+    report
 }
 
 /// Returns the report of a run that the user stopped before it began.
 #[must_use]
 pub fn stopped(prepared: &Prepared, headline: &str) -> RunReport {
     without_run(prepared, ExitStatus::Stopped, headline.to_owned())
+}
+
+/// Returns the report of a saved plan that nobody consented to as things are now.
+#[must_use]
+pub fn drifted(prepared: &Prepared) -> RunReport {
+    let count = prepared.drift.len();
+    let what = if count == 1 { "1 thing moved".to_owned() } else { format!("{count} things moved") };
+    let headline = format!(
+        "{what} since the plan was saved, so nothing was changed: `--accept-drift` accepts that, beside `--yes`"
+    );
+    let mut report = without_run(prepared, ExitStatus::Stopped, headline);
+    report.problems = prepared.drift.iter().map(Into::into).collect();
+    report
 }
 
 fn without_run(prepared: &Prepared, exit: ExitStatus, headline: String) -> RunReport {
@@ -36,6 +54,7 @@ fn without_run(prepared: &Prepared, exit: ExitStatus, headline: String) -> RunRe
         to_do: Vec::new(),
         is_open: false,
         evidence: None,
+        ways_on: Vec::new(),
         findings: prepared.findings.clone(),
     }
 }
@@ -75,6 +94,7 @@ pub async fn end(run: Run<'_>, ended: anyhow::Result<()>, findings: Vec<Finding>
         to_do,
         is_open: !is_closed,
         evidence,
+        ways_on: Vec::new(),
         findings,
     };
     let json = serde_json::to_vec_pretty(&report).map_err(anyhow::Error::from)?;

@@ -6,11 +6,13 @@ use super::execute::{self, Helpers};
 use super::failure::Failure;
 use super::gather;
 use super::inputs::{Inputs, SavedInputs};
+use super::rendering;
 use super::report;
 use super::run::Run;
 use super::session::Session;
 use crate::domain::helm_flags;
 use crate::domain::journal::{Journal, Record, RunState};
+use crate::domain::plan::{Action, Step};
 use crate::domain::report::{ExitStatus, RunReport};
 use crate::edge::cluster::{self, RecordHandle, RecordName, RecordPart};
 use crate::edge::disk::RunFolder;
@@ -80,9 +82,9 @@ pub async fn end_unfinished(
     let helpers = Helpers { inputs: inputs.as_ref(), chart: chart.as_ref() };
     let reason_to_turn = match direction {
         Direction::Back => Some("rolled back by the user"),
-        // Without them the first step cannot begin; that is no failure of a step, for nothing was begun.
-        Direction::Forward if inputs.is_none() && *run.state() == (RunState::Ready { done: 0 }) => {
-            Some("its inputs are gone, and nothing had begun")
+        // Without them Helm's step cannot begin; that is no failure of a step, and what comes before it would be done for nothing.
+        Direction::Forward if inputs.is_none() && is_before_helm(&run) => {
+            Some("its inputs are gone, and Helm had not begun")
         }
         Direction::Forward => None,
     };
@@ -95,6 +97,18 @@ pub async fn end_unfinished(
         Err(error) => Err(error),
     };
     report::end(run, ended, Vec::new()).await
+}
+
+/// Tells whether the run stands before the step that needs the inputs.
+fn is_before_helm(run: &Run<'_>) -> bool {
+    let Some(plan) = run.journal().plan() else { return false };
+    let is_helm = |step: &Step| matches!(step.action, Action::HelmUpgrade { .. } | Action::HelmInstall);
+    let helm = plan.steps.iter().position(is_helm);
+    match run.state() {
+        RunState::Ready { done } => helm.is_some_and(|helm| *done <= helm),
+        RunState::Stepping { step } => helm.is_some_and(|helm| *step < helm),
+        _ => false,
+    }
 }
 
 /// Between two steps, or within one, the run turns round; a run that unwinds already goes on with that.
@@ -138,5 +152,11 @@ async fn restore(run: &Run<'_>, saved: &SavedInputs) -> anyhow::Result<(Inputs, 
         "chart `{}` is not the one that the run began with",
         inputs.args.chart
     );
+    if let Some(replay) = run.plan()?.replay {
+        anyhow::ensure!(
+            rendering::is_kept(&run.folder, &replay),
+            "the rehearsed manifests, which hold what is random, are on the machine that began the run alone"
+        );
+    }
     Ok((inputs, chart))
 }

@@ -3,18 +3,28 @@
 use super::execute::{self, Helpers};
 use super::failure::Failure;
 use super::gather::{self, Revision};
-use super::prepare::{self, Asked, Prepared};
+use super::prepare::{self, Prepared};
 use super::report;
 use super::resume::{self, Direction};
 use super::run::Run;
 use super::session::Session;
 use super::upgrade::{Ask, Consent};
-use crate::domain::plan::build;
-use crate::domain::preflight;
+use crate::domain::plan::build::{self, PlanOptions};
+use crate::domain::preflight::{self, Waiver};
 use crate::domain::release::{Release, ReleaseStatus};
 use crate::domain::report::{ExitStatus, RunReport};
 use crate::edge::disk::RunFolder;
 use crate::edge::host;
+
+/// What the user asked of `rollback`.
+pub struct RollbackRequest<'a> {
+    /// Checks whose answer the user accepts, with the reason.
+    pub waivers: &'a [Waiver],
+    /// How the plan is built.
+    pub options: PlanOptions,
+    /// Whether an unfinished run is taken over although its process may still be alive.
+    pub takes_over: bool,
+}
 
 /// Rolls a release back to `revision`, or to the last good one. An unfinished run of ours is undone, which is the way back
 /// that its plan decided.
@@ -25,8 +35,7 @@ pub async fn rollback(
     session: &Session,
     release: &str,
     revision: Option<u32>,
-    asked: &Asked,
-    is_forced: bool,
+    request: &RollbackRequest<'_>,
     ask: Ask<'_>,
 ) -> Result<RunReport, Failure> {
     if let Some(unfinished) = resume::find_unfinished(session, release).await? {
@@ -37,21 +46,34 @@ pub async fn rollback(
                 .hint(format!("end it first: `helm csghub rollback {release} -n {}` undoes it", session.namespace)));
         }
         session.note(format!("run {run_id} is not finished: undoing it"));
-        return resume::end_unfinished(session, unfinished, Direction::Back, is_forced).await;
+        return resume::end_unfinished(session, unfinished, Direction::Back, request.takes_over).await;
     }
     let history = gather::read_history(session, release).await?;
     let to = choose(session, release, &history, revision)?;
     let run_id = host::new_run_id();
     let folder = RunFolder::create(&session.runs_root, &run_id)?;
     let facts = gather::gather_rollback(session, release, &history, to, &folder).await?;
-    let findings = prepare::check(session, &facts, &asked.waivers, preflight::run_rollback)?;
-    let plan = build::rollback(&facts, to.revision, &asked.options);
-    let prepared = Prepared { run_id, folder, facts, chart: None, findings, plan };
+    let findings = prepare::check(session, &facts, request.waivers, preflight::run_rollback)?;
+    let plan = build::rollback(&facts, to.revision, &request.options);
+    let prepared = Prepared {
+        run_id,
+        folder,
+        facts,
+        chart: None,
+        target: None,
+        findings,
+        rehearsed: None,
+        standing: Vec::new(),
+        random: Vec::new(),
+        plan,
+        drift: Vec::new(),
+    };
     let Some(plan) = prepared.plan.clone().filter(|_| prepared.exit() == ExitStatus::Done) else {
         return Ok(report::blocked(&prepared));
     };
-    match ask(&prepared.findings, &plan) {
+    match ask(&prepared.question(&plan)) {
         Consent::Yes => {}
+        Consent::NotForDrift => return Ok(report::drifted(&prepared)),
         Consent::No => return Ok(report::stopped(&prepared, "stopped by you: nothing was changed")),
         Consent::NobodyThere => return Ok(report::stopped(&prepared, prepare::NOBODY_THERE)),
     }

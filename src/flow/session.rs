@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use super::failure::Failure;
+use super::inputs::Inputs;
 
 use crate::domain::event::{Event, Stage};
 use crate::domain::facts::HelmDriver;
-use crate::domain::helm_flags::FlagTable;
+use crate::domain::helm_flags::{FlagTable, HelmArgs};
 use crate::domain::masking::Masker;
 use crate::edge::cluster::{Cluster, ClusterOptions};
 use crate::edge::disk;
@@ -153,6 +154,18 @@ fn masked(event: &Event, masker: &Masker) -> Event {
         }
     }
     event
+}
+
+/// Reads the files and URLs that Helm's flags name.
+///
+/// # Errors
+/// Exit 2 names the one that cannot be read; 20 if Helm is not found.
+pub async fn read_inputs(
+    read: &dyn Fn(&str) -> Option<OsString>,
+    args: HelmArgs,
+    words: Vec<String>,
+) -> Result<Inputs, Failure> {
+    Inputs::read(args, words, &locate_helm(read)?).await
 }
 
 /// Asks the user's Helm which flags its `upgrade` takes.

@@ -13,7 +13,7 @@ use super::run::Run;
 use super::verify;
 use crate::domain::content;
 use crate::domain::event::Stage;
-use crate::domain::object::ObjectRef;
+use crate::domain::object::{Object, ObjectRef};
 use crate::domain::plan::{Plan, Step, Undo};
 use crate::domain::release::{Release, ReleaseStatus};
 use crate::domain::report::{Fate, LeftBehind};
@@ -32,20 +32,39 @@ const DELETE_PATIENCE: Duration = Duration::from_mins(1);
 pub(super) async fn undo(run: &mut Run<'_>, step: &Step, plan: &Plan) -> anyhow::Result<Undone> {
     match &step.undo {
         Undo::NotNeeded => Ok(Undone { note: "nothing to undo".to_owned(), ..Undone::default() }),
+        Undo::Leave { because } => Ok(leave(run, step, because).await),
         Undo::Impossible { because } => bail!("step {} cannot be undone: {because}", step.id),
-        Undo::HelmRollback { revision, remove, keep, data_effects } => {
-            let traces = Traces { remove, keep, data_effects };
+        Undo::HelmRollback { revision, remove_first, remove, keep, data_effects } => {
+            let traces = Traces { remove_first, remove, keep, data_effects };
             helm_rollback(run, step, plan, *revision, &traces).await
         }
         Undo::HelmUninstall { remove, keep, data_effects } => {
-            let traces = Traces { remove, keep, data_effects };
+            let traces = Traces { remove_first: &[], remove, keep, data_effects };
             helm_uninstall(run, step, plan, &traces).await
         }
     }
 }
 
+/// A step that is left as it is: what it removed is named if it is not there again.
+async fn leave(run: &Run<'_>, step: &Step, because: &str) -> Undone {
+    let mut undone = Undone { note: format!("left as it is: {because}"), ..Undone::default() };
+    let removed: Vec<ObjectRef> = step.action.removes().cloned().into_iter().collect();
+    for (object, live) in run.session.cluster.read_objects(&removed).await {
+        match live {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let because = "removed by the plan before Helm, as it had finished; nothing made it anew".to_owned();
+                undone.left_behind.push(LeftBehind { object, fate: Fate::Removed, because });
+            }
+            Err(error) => undone.to_do.push(format!("whether {object} is there again could not be read: {error}")),
+        }
+    }
+    undone
+}
+
 /// What a failed revision leaves beside the objects that Helm brings back.
 struct Traces<'a> {
+    remove_first: &'a [ObjectRef],
     remove: &'a [ObjectRef],
     keep: &'a [ObjectRef],
     data_effects: &'a [ObjectRef],
@@ -69,6 +88,7 @@ async fn helm_rollback(
     }
     let ran = data_effects(run, plan, &history, revision, traces).await;
     if !is_rolled_back(&newest.release, revision) {
+        remove_first(run, plan, traces.remove_first).await?;
         clock.progress(format!("helm rollback to revision {revision}"));
         helm_step::run_rollback(run, step, plan, revision).await?;
     }
@@ -149,7 +169,8 @@ async fn data_effects(
         let uid_before = before.and_then(|before| before.uid.as_deref());
         let is_new = match &live {
             Ok(Some(live)) => live.uid() != uid_before,
-            Ok(None) => false,
+            // One that the plan removed is made anew by the way back, and runs then, if it did not run already.
+            Ok(None) => traces.remove_first.iter().any(|removed| removed.is_same_object(&object)),
             // Whether it ran cannot be told, so it is named.
             Err(_) => true,
         };
@@ -158,6 +179,26 @@ async fn data_effects(
         }
     }
     effects
+}
+
+/// Removes the Jobs that the failed revision made anew: Helm could not change their templates back.
+async fn remove_first(run: &Run<'_>, plan: &Plan, jobs: &[ObjectRef]) -> anyhow::Result<()> {
+    let cluster = &run.session.cluster;
+    for (object, live) in cluster.read_objects(jobs).await {
+        let live = live.with_context(|| format!("read {object}, which the failed revision made anew"))?;
+        let before = plan.before.iter().find(|before| before.object.is_same_object(&object));
+        let uid_before = before.and_then(|before| before.uid.as_deref());
+        // The old one is still there if Helm did not come so far.
+        let Some(uid) = live.as_ref().and_then(Object::uid).filter(|uid| Some(*uid) != uid_before) else { continue };
+        cluster
+            .delete_object(&object, uid, Propagation::Background)
+            .await
+            .with_context(|| format!("remove {object}"))?;
+        if let Gone::StillThere { finalizers, .. } = cluster.wait_for_gone(&object, uid, DELETE_PATIENCE).await? {
+            bail!("{object} is being deleted and still there ({})", finalizers.join(", "));
+        }
+    }
+    Ok(())
 }
 
 /// Removes the hook objects that were not there before, and names what stays by policy.

@@ -8,7 +8,10 @@ use super::report;
 use super::run::Run;
 use super::session::Session;
 use crate::domain::plan::Plan;
+use crate::domain::plan::saved::Drift;
 use crate::domain::preflight::Finding;
+use crate::domain::rehearsed::{Operation, Rehearsed, RehearsedObject};
+use crate::domain::release::ReleaseStatus;
 use crate::domain::report::{ExitStatus, RunReport};
 
 /// The user's answer to a plan.
@@ -20,10 +23,25 @@ pub enum Consent {
     No,
     /// Nobody was there to ask, and `--yes` was not given.
     NobodyThere,
+    /// Something moved since the plan was saved, nobody was there to ask, and `--yes` does not speak of that.
+    NotForDrift,
 }
 
-/// Shows findings and plan, and asks.
-pub type Ask<'a> = &'a dyn Fn(&[Finding], &Plan) -> Consent;
+/// What the user is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What the checks found.
+    pub findings: &'a [Finding],
+    /// What would be done.
+    pub plan: &'a Plan,
+    /// What the rehearsal found; nothing in a rollback.
+    pub rehearsed: Option<&'a Rehearsed>,
+    /// What moved since the plan was saved that is run.
+    pub drift: &'a [Drift],
+}
+
+/// Shows all that, and asks.
+pub type Ask<'a> = &'a dyn Fn(&Question<'_>) -> Consent;
 
 /// Runs the whole flow of an upgrade.
 ///
@@ -34,8 +52,9 @@ pub async fn upgrade(session: &Session, inputs: &Inputs, asked: &Asked, ask: Ask
     let Some(plan) = prepared.plan.clone() else {
         return Ok(report::blocked(&prepared));
     };
-    match ask(&prepared.findings, &plan) {
+    match ask(&prepared.question(&plan)) {
         Consent::Yes => {}
+        Consent::NotForDrift => return Ok(report::drifted(&prepared)),
         Consent::No => return Ok(report::stopped(&prepared, "stopped by you: nothing was changed")),
         Consent::NobodyThere => return Ok(report::stopped(&prepared, prepare::NOBODY_THERE)),
     }
@@ -69,7 +88,20 @@ pub async fn interruptible<T>(session: &Session, work: impl Future<Output = Resu
 #[must_use]
 pub fn exit_of_plan(prepared: &Prepared, is_detailed: bool) -> ExitStatus {
     match prepared.exit() {
-        ExitStatus::Done if is_detailed => ExitStatus::ChangesPending,
+        ExitStatus::Done if is_detailed && has_changes(prepared) => ExitStatus::ChangesPending,
         exit => exit,
     }
+}
+
+/// The same chart with the same values, rendered to what is there, changes nothing but Helm's own history.
+fn has_changes(prepared: &Prepared) -> bool {
+    let Some(rehearsed) = &prepared.rehearsed else { return true };
+    let history = prepared.facts.history.known();
+    let current =
+        history.and_then(|history| history.iter().rev().find(|entry| entry.status == ReleaseStatus::Deployed));
+    let is_same_chart = current.is_some_and(|current| current.chart.version == prepared.facts.chart.metadata.version);
+    let removes = prepared.plan.iter().flat_map(|plan| &plan.steps).any(|step| step.action.removes().is_some());
+    // Hooks are made and removed at each upgrade, whatever it changes.
+    let is_change = |object: &RehearsedObject| !object.is_hook && object.operation != Operation::Unchanged;
+    !is_same_chart || removes || rehearsed.objects.iter().any(is_change)
 }

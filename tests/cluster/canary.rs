@@ -103,7 +103,7 @@ fn secret_values_are_found_nowhere_but_in_the_inputs_and_every_file_is_the_users
     let bad: Vec<&str> = given.iter().copied().chain(["--set", "hazards.behaviour=crash-loop"]).collect();
     let bad = scene.upgrade(&bad).expect(40);
     let refused: Vec<&str> = given.iter().copied().chain(["--set", "hazards.badObject.enabled=true"]).collect();
-    let refused = scene.upgrade(&refused).expect(40);
+    let refused = scene.upgrade(&refused).expect(20);
     let plan = Running::start(scene.command(&[&scene.upgrade_words(&given)[..], &["--dry-run".into()]].concat())).end();
     let plan = plan.expect(0);
     let status = scene.run(&["status", "shop", "-v"]).expect(0);

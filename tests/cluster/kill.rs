@@ -7,37 +7,13 @@ use std::env;
 use std::fs;
 use std::io::Write as _;
 use std::ops::Range;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use helm_csghub::domain::journal::{Journal, RunState};
 use rustix::process::Signal;
 
 use crate::support::program::signal;
-use crate::support::{Bed, Contents, Running, Scene, SlowRoad};
-
-/// Chooses at random, the same for the same seed (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock").as_secs();
-        let seed = env::var("CSGHUB_SOAK_SEED").ok().map_or_else(now, |seed| seed.parse().expect("a number"));
-        say(&format!("seed {seed}: repeat with CSGHUB_SOAK_SEED={seed}"));
-        Self(seed)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-
-    fn is_heads(&mut self) -> bool {
-        self.below(2) == 0
-    }
-}
+use crate::support::{Bed, Contents, Dice, Running, Scene, SlowRoad};
 
 /// Prints a line at once: the test harness keeps what passing tests print.
 fn say(line: &str) {
@@ -164,7 +140,7 @@ fn end(scene: &Scene<'_>, before: &Contents, dice: &mut Dice, moment: Moment) ->
     if !is_over {
         assert!(row("holder").ends_with(": gone"), "{rows:?}");
     }
-    let goes_on = is_over || dice.is_heads();
+    let goes_on = is_over || dice.one_in(2);
     let words: &[&str] = if goes_on { &["resume", "shop"] } else { &["rollback", "shop", "--yes"] };
     let ran = scene.run(words);
     say(&format!("  {} in {:?}: {} -> exit {}", state_of(&journal), moment, words.join(" "), ran.code));
@@ -199,7 +175,7 @@ fn end(scene: &Scene<'_>, before: &Contents, dice: &mut Dice, moment: Moment) ->
 fn killed_in_any_state_a_run_is_told_truly_and_ended() {
     let Some(bed) = Bed::open() else { return };
     let kills: usize = env::var("CSGHUB_SOAK_KILLS").ok().map_or(6, |kills| kills.parse().expect("a number"));
-    let mut dice = Dice::new();
+    let mut dice = Dice::new("kill");
     let scene = Scene::hubble(&bed, "kill", &[]);
     let road = SlowRoad::open(&bed, scene.folder(), Duration::from_millis(ANSWER_MS));
     let mut left: Vec<Station> = Vec::new();
@@ -236,7 +212,7 @@ fn killed_in_any_state_a_run_is_told_truly_and_ended() {
 fn a_run_killed_before_it_had_begun_leaves_nothing() {
     let Some(bed) = Bed::open() else { return };
     let scene = Scene::hubble(&bed, "early", &[]);
-    let mut dice = Dice::new();
+    let mut dice = Dice::new("kill");
     for number in 0..3 {
         let before = scene.contents();
         let mut run = start(&scene, None, false, number);
@@ -261,7 +237,7 @@ fn a_run_killed_before_it_had_begun_leaves_nothing() {
 fn a_helm_that_is_killed_is_undone_by_the_run_itself() {
     let Some(bed) = Bed::open() else { return };
     let kills: usize = env::var("CSGHUB_SOAK_KILLS").ok().map_or(3, |kills| kills.parse().expect("a number"));
-    let mut dice = Dice::new();
+    let mut dice = Dice::new("kill");
     let scene = Scene::hubble(&bed, "helm", &[]);
     for number in 0..kills {
         let before = scene.contents();

@@ -63,6 +63,28 @@ fn every_helm_installs_the_plugin_and_upgrades_with_it() {
     }
 }
 
+/// Helm 4 finds the post-renderer in the plugin's own folder, one deeper than it looks; Helm 3 is given the program's path.
+#[test]
+fn an_installed_plugin_is_its_own_post_renderer() {
+    let Some(bed) = Bed::open() else { return };
+    for version in Helm::all() {
+        let scene = Scene::with_helm(&bed, "nested", version);
+        let random = ["--set", "hazards.randomValue.enabled=true"];
+        scene.install("hubble-1.0.0", &random);
+        install(&scene);
+        let two = chart("hubble-2.0.0");
+        let words = ["csghub", "upgrade", "shop", &two, "--yes", "--skip-crds", "-n", &scene.namespace.name];
+        let words: Vec<&str> = words.iter().copied().chain(random).collect();
+        Running::start(helm(&scene, &words)).end().expect(0).says("random at each render");
+        let kept = fs::read_to_string(scene.last_run().join("render")).expect("it was kept");
+        let secret = bed.get(&scene.namespace.name, "secret", "shop-session").expect("it is there");
+        let key = secret["data"]["key"].as_str().expect("a text");
+        assert!(kept.contains(key), "Helm {}: another value than the rehearsed one", scene.helm.version);
+        assert!(!scene.last_run().join("plugins").exists(), "the installed one is used");
+        scene.assert_tidy();
+    }
+}
+
 #[test]
 fn the_exit_code_of_the_program_is_that_of_helm() {
     let Some(bed) = Bed::open() else { return };
@@ -76,6 +98,33 @@ fn the_exit_code_of_the_program_is_that_of_helm() {
         ] {
             Running::start(helm(&scene, &words)).end().expect(code);
         }
+    }
+}
+
+#[test]
+fn a_command_to_rehearse_is_refused_through_helm_and_taken_without_it() {
+    let Some(bed) = Bed::open() else { return };
+    for version in Helm::all() {
+        let scene = Scene::with_helm(&bed, "through", version);
+        install(&scene);
+        let kubectl = bed.kubectl.display().to_string();
+        let other = bed.namespace("other");
+        let command = [kubectl.as_str(), "-n", &other.name, "create", "configmap", "rehearsed"];
+        let words: Vec<&str> = ["csghub", "rehearse", "--"].into_iter().chain(command).collect();
+        let ran = Running::start(helm(&scene, &words)).end().expect(2);
+        ran.says("cannot be rehearsed through Helm")
+            .says("`csghub rehearse -- COMMAND...`")
+            .says("helm-csghub/bin/csghub");
+        let words: Vec<&str> = ["rehearse", "-o", "json", "--"].into_iter().chain(command).collect();
+        let ran = scene.run(&words).expect(0);
+        assert_eq!(ran.json()["objects"][0]["object"]["namespace"], other.name.as_str(), "Helm {}", scene.helm.version);
+        // What is asked for by flags of ours is not lost on the way.
+        let two = chart("hubble-2.0.0");
+        let words = ["csghub", "rehearse", "shop", &two, "--skip-crds", "--install", "-n", &other.name, "-o", "json"];
+        let ran = Running::start(helm(&scene, &words)).end().expect(0);
+        let places: Vec<_> = ran.json()["objects"].as_array().expect("a list").clone();
+        assert!(places.iter().all(|object| object["object"]["namespace"] == other.name.as_str()), "{places:?}");
+        assert!(places.len() > 15, "{places:?}");
     }
 }
 

@@ -85,10 +85,12 @@ fn a_user_who_may_only_read_can_plan_verify_and_look() {
         panic!("examples/rbac-plan.yaml is what README promises");
     };
     grant_as_the_example_does(&bed, &scene, &user, &text);
-    let waived = ["plan", "shop", &chart("hubble-2.0.0"), "--skip-crds", "--waive", "rights=only looking"];
     scene.run(&["verify", "shop"]).expect(0);
     scene.run(&["status", "shop"]).expect(0);
-    scene.run(&waived).expect(0);
+    let plan = scene.run(&["plan", "shop", &chart("hubble-2.0.0"), "--skip-crds"]).expect(0);
+    plan.says("would be blocked").says("not rehearsed");
+    // A dry run that the server refuses is one, too.
+    scene.run(&["rehearse", "shop", &chart("hubble-2.0.0"), "--skip-crds"]).expect(20).says("rights");
     assert_no_writes(&user);
 }
 

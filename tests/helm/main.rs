@@ -14,6 +14,9 @@ use helm_csghub::edge::helm::{
     EXEC_COMMAND, Helm, HelmEnvironment, HelmError, HelmRun, PullRequest, Stream, UpgradeRequest,
 };
 
+mod post_render;
+mod rehearsed;
+
 const GUARD: &str = env!("CARGO_BIN_EXE_csghub");
 
 /// A folder with a script `helm`, and the Helm that starts it.

@@ -11,3 +11,4 @@ mod preflight;
 mod properties;
 mod registry;
 mod scenario;
+mod schemas;

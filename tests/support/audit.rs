@@ -47,7 +47,10 @@ impl Audit {
         file.seek(SeekFrom::Start(from)).expect("a position in the audit log");
         let mut text = Vec::new();
         file.read_to_end(&mut text).expect("the audit log");
-        let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        // Most lines are of others, and long.
+        let is_named = |line: &&[u8]| std::str::from_utf8(line).is_ok_and(|line| line.contains(user));
+        let lines = text.split(|byte| *byte == b'\n').filter(is_named);
+        let lines = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
         let requests = lines
             // A watch is logged when it begins and when it ends.
             .filter(|event| event["stage"] == "ResponseComplete" || event["stage"] == "Panic")

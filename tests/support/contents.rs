@@ -29,10 +29,7 @@ impl Contents {
     /// Reads them: without uid, resourceVersion, generation, managedFields, timestamps and status, and without what
     /// controllers write into a Job or a workload for themselves.
     pub fn of_namespace(bed: &Bed, namespace: &str) -> Self {
-        let listed = bed.kubectl(&["api-resources", "--namespaced", "--verbs=list", "-o", "name", "--cached=false"]);
-        let kinds: Vec<&str> = listed.lines().filter(|kind| !MADE_BY_OTHERS.contains(kind)).collect();
-        let found = bed.kubectl(&["get", &kinds.join(","), "-n", namespace, "-o", "json"]);
-        let found: Value = serde_json::from_str(&found).expect("kubectl prints JSON");
+        let found = Self::read(bed, namespace);
         let mut contents = BTreeMap::new();
         for object in found["items"].as_array().expect("a list") {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -43,6 +40,22 @@ impl Contents {
             }
         }
         Self(contents)
+    }
+
+    /// Lists all kinds and their objects; again if another test removed a kind in between.
+    fn read(bed: &Bed, namespace: &str) -> Value {
+        let mut complaint = String::new();
+        for _ in 0..10 {
+            let listed =
+                bed.kubectl(&["api-resources", "--namespaced", "--verbs=list", "-o", "name", "--cached=false"]);
+            let kinds: Vec<&str> = listed.lines().filter(|kind| !MADE_BY_OTHERS.contains(kind)).collect();
+            let found = bed.try_kubectl(&["get", &kinds.join(","), "-n", namespace, "-o", "json"], None);
+            if found.status.success() {
+                return serde_json::from_slice(&found.stdout).expect("kubectl prints JSON");
+            }
+            complaint = String::from_utf8_lossy(&found.stderr).into_owned();
+        }
+        panic!("no contents: {complaint}");
     }
 
     /// Returns `Kind name` of every object.

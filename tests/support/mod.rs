@@ -15,6 +15,7 @@
 pub mod audit;
 pub mod bed;
 pub mod contents;
+pub mod dice;
 pub mod helm;
 pub mod program;
 pub mod slow_road;
@@ -24,6 +25,7 @@ pub mod user;
 pub use audit::{Audit, Request};
 pub use bed::{Bed, TestNamespace};
 pub use contents::Contents;
+pub use dice::Dice;
 pub use helm::Helm;
 pub use program::{Ran, Running, Scene};
 pub use slow_road::SlowRoad;

@@ -8,6 +8,10 @@ mod sentences;
 mod server;
 mod wall;
 
+pub use sentences::{MISSING_KIND_REMEDY, missing_kinds};
+pub(crate) use server::{is_about_immutability, parse_right, remedy_for_immutable, told_briefly, wrong_go_type};
+pub(crate) use wall::{between, quoted, split_top, without_value};
+
 use super::report::Problem;
 
 /// A cause is never longer than this, in characters.
@@ -88,7 +92,7 @@ fn is_log_line(line: &str) -> bool {
 }
 
 /// Returns the text on one line, at most [`CAUSE_LIMIT`] characters long.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= CAUSE_LIMIT {
         return line;

@@ -6,6 +6,7 @@
 use super::server::{Culprit, explain_status};
 use super::wall::{between, quoted, split_top};
 use super::{ErrorScene, one_line};
+use crate::domain::object::ObjectRef;
 use crate::domain::report::Problem;
 
 /// Sentences that only say what Helm was doing.
@@ -286,30 +287,42 @@ fn explain_hook(hook: &str, rest: &str, scene: &ErrorScene<'_>) -> Vec<Problem> 
 
 /// `no matches for kind "Widget" in version "example.com/v1"`, any number of them.
 fn explain_missing_kinds(message: &str, _scene: &ErrorScene<'_>) -> Vec<Problem> {
+    let told = |object: ObjectRef| Problem {
+        cause: format!("the cluster has no kind {} in {}", object.kind, object.api_version),
+        object: Culprit { kind: object.kind, namespace: object.namespace.unwrap_or_default(), name: object.name }
+            .told(),
+        field: None,
+        remedy: Some(MISSING_KIND_REMEDY.to_owned()),
+    };
+    missing_kinds(message).into_iter().map(told).collect()
+}
+
+/// What helps where a kind is missing.
+pub const MISSING_KIND_REMEDY: &str = "install its CRD first: Helm leaves out a chart's `crds/` on upgrade";
+
+/// Returns the objects of which Helm says that the server does not know their kind; it names them one file at a time.
+#[must_use]
+pub fn missing_kinds(message: &str) -> Vec<ObjectRef> {
     const MARK: &str = "no matches for kind ";
     let mut pieces = message.split(MARK);
     let mut before = pieces.next().unwrap_or_default();
-    let mut problems = Vec::new();
+    let mut objects = Vec::new();
     for piece in pieces {
         if let Some((kind, rest)) = quoted(piece) {
-            let version = between(rest, "in version \"", "\"").unwrap_or("an unknown version");
-            let name =
-                before.rsplit_once("name: \"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(name, _)| name);
-            let namespace = before
-                .rsplit_once("namespace: \"")
-                .and_then(|(_, rest)| rest.split_once('"'))
-                .map_or("", |(namespace, _)| namespace);
-            problems.push(Problem {
-                object: Culprit { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
-                    .told(),
-                field: None,
-                cause: format!("the cluster has no kind {kind} in {version}"),
-                remedy: Some("install its CRD first: Helm leaves out a chart's `crds/` on upgrade".to_owned()),
+            let last = |mark: &str| {
+                let found = before.rsplit_once(mark).and_then(|(_, rest)| rest.split_once('"'));
+                found.map(|(text, _)| text.to_owned()).filter(|text| !text.is_empty())
+            };
+            objects.push(ObjectRef {
+                api_version: between(rest, "in version \"", "\"").unwrap_or("an unknown version").to_owned(),
+                kind: kind.to_owned(),
+                namespace: last("namespace: \""),
+                name: last("name: \"").unwrap_or_default(),
             });
         }
         before = piece;
     }
-    problems
+    objects
 }
 
 /// Errors of templates: where, and what.

@@ -3,7 +3,7 @@
 //! Source: `k8s.io/apimachinery/pkg/api/errors` `NewInvalid`, `NewForbidden`, `NewApplyConflict`, ...;
 //! `pkg/util/validation/field` `Error`; `sigs.k8s.io/structured-merge-diff` `Conflicts`; observed on 1.36.
 
-use super::wall::{between, quoted, split_top, split_value, without_dump};
+use super::wall::{between, quoted, split_top, split_value, without_dump, without_value};
 use super::{ErrorScene, one_line};
 use crate::domain::report::Problem;
 
@@ -125,7 +125,7 @@ fn kind_of(resource: &str) -> String {
 fn explain_invalid(errors: &str, culprit: &Culprit, scene: &ErrorScene<'_>) -> Vec<Problem> {
     // Client-side patches of a wrong type: the value is the whole object.
     if let Some(value) = errors.strip_prefix("patch: Invalid value: ") {
-        return vec![wrong_go_type(split_value(value).1, culprit)];
+        return vec![go_type_problem(split_value(value).1, culprit)];
     }
     let list = errors.strip_prefix('[').and_then(|errors| errors.strip_suffix(']')).unwrap_or(errors);
     let starts_error = |rest: &str| {
@@ -137,15 +137,20 @@ fn explain_invalid(errors: &str, culprit: &Culprit, scene: &ErrorScene<'_>) -> V
         .into_iter()
         .map(|error| {
             let (field, reason) = error.split_once(": ").unwrap_or(("", error));
-            let reason = without_dump(reason);
-            let remedy = remedy_for_invalid(field, &reason, culprit, scene);
-            let cause = reason.strip_prefix("Forbidden: ").unwrap_or(&reason);
-            // The one long sentence whose end matters.
-            let cause = between(cause, "updates to statefulset spec for fields other than ", " are forbidden")
-                .map_or_else(|| cause.to_owned(), |allowed| format!("only {} may change", allowed.replace('\'', "")));
-            problem(culprit, Some(field), &cause, remedy)
+            let remedy = remedy_for_invalid(field, reason, culprit, scene);
+            problem(culprit, Some(field), &told_briefly(reason), remedy)
         })
         .collect()
+}
+
+/// Returns what the server says of a field, without the value where that is a dump:
+/// `Invalid value: {20 kB}: field is immutable` becomes `field is immutable`.
+pub(crate) fn told_briefly(reason: &str) -> String {
+    let reason = without_dump(reason);
+    let cause = reason.strip_prefix("Forbidden: ").unwrap_or(&reason);
+    // The one long sentence whose end matters.
+    between(cause, "updates to statefulset spec for fields other than ", " are forbidden")
+        .map_or_else(|| cause.to_owned(), |allowed| format!("only {} may change", allowed.replace('\'', "")))
 }
 
 /// Returns what helps against a field that the server does not take. Nothing that holds data is ever to be deleted.
@@ -156,14 +161,30 @@ fn remedy_for_invalid(field: &str, reason: &str, culprit: &Culprit, scene: &Erro
                 .to_owned(),
         );
     }
-    let is_immutable = ["immutable", "updates to statefulset spec", "cannot change roleRef", "may not change once set"]
-        .iter()
-        .any(|mark| reason.contains(mark));
-    if !is_immutable {
-        return None;
-    }
-    let target = culprit.for_kubectl(scene);
-    Some(match culprit.kind.as_str() {
+    is_about_immutability(reason).then(|| remedy_for_immutable(&culprit.kind, &culprit.for_kubectl(scene), field))
+}
+
+/// Tells whether what the server says of a field means that it can never be changed.
+///
+/// Source: `k8s.io/kubernetes/pkg/apis/*/validation` (each kind has its own words), observed on 1.36.
+pub(crate) fn is_about_immutability(reason: &str) -> bool {
+    let reason = without_value(reason);
+    let marks = [
+        "immutable",
+        "updates to statefulset spec",
+        "cannot change roleRef",
+        "may not change once set",
+        "may not be changed",
+        "may not change fields",
+    ];
+    let is_update_forbidden = || reason.split_once("updates to ").is_some_and(|(_, rest)| rest.contains("forbidden"));
+    marks.iter().any(|mark| reason.contains(mark)) || is_update_forbidden()
+}
+
+/// Returns what helps where `field` can never be changed; `target` is the object as kubectl takes it. Nothing that holds
+/// data is ever to be deleted.
+pub(crate) fn remedy_for_immutable(kind: &str, target: &str, field: &str) -> String {
+    match kind {
         "Job" => format!("delete the finished Job first: `kubectl delete {target}`"),
         "StatefulSet" => {
             format!(
@@ -181,7 +202,7 @@ fn remedy_for_invalid(field: &str, reason: &str, culprit: &Culprit, scene: &Erro
         }
         "Service" => format!("keep the old value of `{field}`, or delete it first: `kubectl delete {target}`"),
         _ => format!("keep the old value of `{field}`"),
-    })
+    }
 }
 
 fn explain_forbidden(rest: &str, culprit: &Culprit, scene: &ErrorScene<'_>) -> Problem {
@@ -211,7 +232,7 @@ fn explain_forbidden(rest: &str, culprit: &Culprit, scene: &ErrorScene<'_>) -> P
 
 /// Parts `"bob" cannot patch resource "configmaps" in API group "" in the namespace "shop"` into what
 /// `kubectl auth can-i` takes.
-fn parse_right(text: &str) -> Option<String> {
+pub(crate) fn parse_right(text: &str) -> Option<String> {
     let (user, rest) = quoted(text)?;
     let verb = between(rest, " cannot ", " resource ")?;
     let resource = between(rest, "resource \"", "\"")?;
@@ -254,7 +275,7 @@ fn explain_unnamed(message: &str, culprit: &Culprit, scene: &ErrorScene<'_>) -> 
         return vec![problem(culprit, None, &cause, Some(remedy.to_owned()))];
     }
     if message.contains("json: cannot unmarshal ") {
-        return vec![wrong_go_type(message, culprit)];
+        return vec![go_type_problem(message, culprit)];
     }
     if message.contains("metadata.managedFields must be nil") {
         let remedy = "the chart copies a live object: it must leave out `metadata.managedFields`";
@@ -290,16 +311,21 @@ fn explain_conflicts(conflicts: &str, culprit: &Culprit) -> Vec<Problem> {
     problems
 }
 
+fn go_type_problem(message: &str, culprit: &Culprit) -> Problem {
+    match wrong_go_type(message) {
+        Some((field, cause)) => problem(culprit, field, &cause, None),
+        None => problem(culprit, None, message, None),
+    }
+}
+
+/// Returns the field, and what is wrong with its type, of
 /// `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
-fn wrong_go_type(message: &str, culprit: &Culprit) -> Problem {
-    let found = between(message, "cannot unmarshal ", " into");
+pub(crate) fn wrong_go_type(message: &str) -> Option<(Option<&str>, String)> {
+    let found = between(message, "cannot unmarshal ", " into")?;
+    let (_, wanted) = message.split_once(" of type ")?;
     let field =
         between(message, "Go struct field ", " of type ").and_then(|path| path.split_once('.')).map(|path| path.1);
-    let wanted = message.split_once(" of type ").map(|(_, wanted)| wanted.trim());
-    match (found, wanted) {
-        (Some(found), Some(wanted)) => problem(culprit, field, &format!("is a {found}, must be {wanted}"), None),
-        _ => problem(culprit, field, message, None),
-    }
+    Some((field, format!("is a {found}, must be {}", wanted.trim())))
 }
 
 fn problem(culprit: &Culprit, field: Option<&str>, cause: &str, remedy: Option<String>) -> Problem {

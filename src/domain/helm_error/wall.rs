@@ -38,7 +38,7 @@ impl Nesting {
 
 /// Returns the pieces of `text` between the separators that stand outside of quotes and braces, where what follows also
 /// `starts_piece`. A text whose quotes or braces never close (someone's own words) is split without regard to them.
-pub(super) fn split_top<'a>(text: &'a str, separator: &str, starts_piece: impl Fn(&str) -> bool) -> Vec<&'a str> {
+pub(crate) fn split_top<'a>(text: &'a str, separator: &str, starts_piece: impl Fn(&str) -> bool) -> Vec<&'a str> {
     let mut nesting = Nesting::default();
     text.chars().for_each(|letter| nesting.step(letter));
     let is_balanced = nesting.is_top();
@@ -62,7 +62,7 @@ pub(super) fn split_top<'a>(text: &'a str, separator: &str, starts_piece: impl F
 }
 
 /// Returns the value at the start of `text`, and what the server says of it: `VALUE: WHAT`.
-pub(super) fn split_value(text: &str) -> (&str, &str) {
+pub(crate) fn split_value(text: &str) -> (&str, &str) {
     let pieces = split_top(text, ": ", |_| true);
     let value = pieces.first().copied().unwrap_or(text);
     (value, text.get(value.len()..).unwrap_or_default().trim_start_matches(": "))
@@ -70,7 +70,7 @@ pub(super) fn split_value(text: &str) -> (&str, &str) {
 
 /// Returns the text without the values that are too long to read: `Invalid value: {20 kB}: field is immutable` becomes
 /// `field is immutable`, `Invalid value: 99999: out of range` stays.
-pub(super) fn without_dump(reason: &str) -> String {
+pub(crate) fn without_dump(reason: &str) -> String {
     const MARK: &str = "Invalid value: ";
     let Some((before, after)) = reason.split_once(MARK) else { return reason.to_owned() };
     let (value, what) = split_value(after);
@@ -80,13 +80,22 @@ pub(super) fn without_dump(reason: &str) -> String {
     format!("{before}{what}")
 }
 
+/// Returns the text without its value, however short: `Invalid value: 3: field is immutable` becomes `field is immutable`.
+/// What decides by words reads this, since a value may hold any word.
+pub(crate) fn without_value(reason: &str) -> String {
+    const MARK: &str = "Invalid value: ";
+    let Some((before, after)) = reason.split_once(MARK) else { return reason.to_owned() };
+    let what = split_value(after).1;
+    if what.is_empty() { reason.to_owned() } else { format!("{before}{what}") }
+}
+
 /// Returns the text between double quotes at the start of `text`, and the rest.
-pub(super) fn quoted(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn quoted(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix('"')?.split_once('"')
 }
 
 /// Returns the text between `before` and the next `after`.
-pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     rest.split_once(after).map(|(found, _)| found)
 }

@@ -55,6 +55,11 @@ const SOURCE_FLAGS: [&str; 13] = [
     "version",
 ];
 
+/// Flags by which values are given.
+///
+/// Source: `helm upgrade --help` of 3.17.4, 3.22.0 and 4.3.1.
+const VALUE_FLAGS: [&str; 6] = ["set", "set-file", "set-json", "set-literal", "set-string", "values"];
+
 /// Flags that no Helm process of ours inherits, since we answer them ourselves.
 const ANSWERED_BY_US: [&str; 4] = ["dry-run", "hide-secret", "output", "dependency-update"];
 
@@ -232,6 +237,22 @@ impl HelmArgs {
         Some((name, self.values_of("post-renderer-args").collect()))
     }
 
+    /// Returns the same without the user's own post-renderer.
+    #[must_use]
+    pub fn without_post_renderer(&self) -> Self {
+        let is_other = |flag: &&FlagUse| !matches!(flag.long.as_str(), "post-renderer" | "post-renderer-args");
+        let flags = self.flags.iter().filter(is_other).cloned().collect();
+        Self { release: self.release.clone(), chart: self.chart.clone(), flags }
+    }
+
+    /// Returns the flags that are not values and do not say where the chart comes from.
+    pub fn settings(&self) -> impl Iterator<Item = &FlagUse> {
+        self.flags.iter().filter(|flag| {
+            let long = flag.long.as_str();
+            !SOURCE_FLAGS.contains(&long) && !ANSWERED_BY_US.contains(&long) && !VALUE_FLAGS.contains(&long)
+        })
+    }
+
     fn words_of(&self, wanted: impl Fn(&FlagUse) -> bool) -> Vec<String> {
         self.flags.iter().filter(|flag| wanted(flag)).flat_map(|flag| flag.words.iter().cloned()).collect()
     }
@@ -339,7 +360,11 @@ fn parse_set_file(text: &str) -> Option<Vec<SetFile>> {
     Some(parts)
 }
 
-fn escape_set(source: &str) -> String {
+/// Returns the text as one part of a `--set-file` value.
+///
+/// Source: Helm `pkg/strvals/parser.go`: a backslash keeps the next letter, a comma ends a part.
+#[must_use]
+pub fn escape_set(source: &str) -> String {
     source.replace('\\', "\\\\").replace(',', "\\,")
 }
 
@@ -504,5 +529,13 @@ Global Flags:
     fn the_users_post_renderer_is_told_with_its_arguments() {
         let args = read("shop ./chart --post-renderer-args a,b --post-renderer kustomize --post-renderer-args c");
         assert_eq!(args.post_renderer(), Some(("kustomize", vec!["a,b", "c"])));
+        assert_eq!(args.without_post_renderer().flags, []);
+    }
+
+    #[test]
+    fn settings_are_what_is_neither_a_value_nor_the_charts_place() {
+        let args = read("shop ./chart --wait --set a=b -f x.yaml --version 1 --timeout 5m --dry-run -i");
+        let settings: Vec<String> = args.settings().flat_map(|flag| flag.words.clone()).collect();
+        assert_eq!(settings.join(" "), "--wait --timeout 5m -i");
     }
 }

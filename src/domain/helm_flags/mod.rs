@@ -8,7 +8,7 @@ mod args;
 mod partition;
 mod table;
 
-pub use args::{FlagUse, HelmArgs, SetFile, split};
+pub use args::{FlagUse, HelmArgs, SetFile, escape_set, split};
 pub use partition::{OurFlag, Partitioned, partition};
 pub use table::{Flag, FlagTable, TakesValue, parse_help};
 

@@ -19,6 +19,8 @@ fn plan() -> Plan {
         ],
         point_of_no_return: None,
         warnings: vec![],
+        accepted: vec![],
+        replay: None,
         before: vec![],
     }
 }

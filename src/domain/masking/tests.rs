@@ -136,3 +136,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn secrets_are_replaced_by_what_stands_in_for_each() {
+    let stand_in = |secret: &str| format!("<{}>", secret.len());
+    let value = json!({"password": "abc", "env": [{"name": "API_TOKEN", "value": "12345"}], "name": "shop",
+        "url": "postgres://shop:tr0ub4dor@db", "key": "web"});
+    assert_eq!(
+        replace_secrets(&value, &stand_in),
+        json!({"password": "<3>", "env": [{"name": "API_TOKEN", "value": "<5>"}], "name": "shop",
+            "url": "postgres://shop:<9>@db", "key": "web"})
+    );
+}

@@ -4,6 +4,7 @@ use super::{Action, ObjectBefore, PLAN_FORMAT, Plan, Step, Undo};
 use crate::domain::facts::{Answer, Facts, ObjectFacts};
 use crate::domain::object::ObjectRef;
 use crate::domain::preflight::{Finding, Outcome};
+use crate::domain::rehearsed::{self, Remedy};
 use crate::domain::release::ReleaseStatus;
 use crate::domain::rollout::RolloutStatus;
 
@@ -16,14 +17,17 @@ pub struct PlanOptions {
 
 /// Returns the plan of an upgrade, or of an install where the release does not exist and `--install` was given.
 ///
-/// The findings must not block; their warnings are carried into the plan.
+/// The findings of preflight must not block; their warnings are carried into the plan. Those of the rehearsal that have a remedy
+/// become steps before Helm's.
 #[must_use]
-pub fn upgrade(facts: &Facts, findings: &[Finding], options: &PlanOptions) -> Plan {
+pub fn upgrade(facts: &Facts, findings: &[Finding], rehearsal: &[rehearsed::Finding], options: &PlanOptions) -> Plan {
     let history = facts.history.known().map_or(&[][..], Vec::as_slice);
     let newest = history.last();
     let current = history.iter().rev().find(|revision| revision.status == ReleaseStatus::Deployed);
     let chart = &facts.chart.metadata;
-    let created = Created::by(facts);
+    let cures = cures(rehearsal);
+    let mut created = Created::by(facts);
+    created.remove_first = cures.iter().filter_map(|cure| cure.action.removes()).cloned().collect();
     let (title, helm) = match (newest, current) {
         (Some(newest), Some(current)) => (
             upgrade_title(&facts.release, &current.chart.version, &chart.version),
@@ -50,7 +54,42 @@ pub fn upgrade(facts: &Facts, findings: &[Finding], options: &PlanOptions) -> Pl
         because: "Helm ends before the pods run; only a current release is a finished upgrade".to_owned(),
         undo: Undo::NotNeeded,
     };
-    finish(facts, title, vec![helm, verify], warnings(findings))
+    let mut warnings = warnings(findings);
+    warnings.extend(rehearsal.iter().filter(|finding| !finding.class.blocks()).map(ToString::to_string));
+    finish(facts, title, cures.into_iter().chain([helm, verify]).collect(), warnings)
+}
+
+/// Returns a step for each finding that one can cure.
+fn cures(rehearsal: &[rehearsed::Finding]) -> Vec<Step> {
+    let steps = rehearsal.iter().filter_map(|finding| match &finding.remedy {
+        Remedy::RemoveFinishedJob { uid } => Some(Step {
+            id: format!("remove-job-{}", place(&finding.object)),
+            action: Action::RemoveJob { object: finding.object.clone(), uid: uid.clone() },
+            because: match finding.fields.first() {
+                Some(field) => format!("{}: {}", field.path, finding.cause),
+                None => finding.cause.clone(),
+            },
+            undo: Undo::Leave {
+                because: "it had finished; where Helm was begun, its rollback makes it anew, and it runs again"
+                    .to_owned(),
+            },
+        }),
+        Remedy::Person { .. } => None,
+    });
+    let mut cures: Vec<Step> = Vec::new();
+    for step in steps {
+        // One Job may have more than one field that cannot be changed.
+        if cures.iter().all(|cure| cure.id != step.id) {
+            cures.push(step);
+        }
+    }
+    cures
+}
+
+/// Returns `shop/init`: in ids of steps, so that each is named once in the whole cluster.
+fn place(object: &ObjectRef) -> String {
+    let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    format!("{namespace}{}", object.name)
 }
 
 /// Returns the plan of going back to revision `to_revision`.
@@ -101,6 +140,8 @@ fn finish(facts: &Facts, title: String, steps: Vec<Step>, warnings: Vec<String>)
         steps,
         point_of_no_return,
         warnings,
+        accepted: Vec::new(),
+        replay: None,
         before: facts.objects.iter().filter_map(before).collect(),
     }
 }
@@ -157,6 +198,7 @@ fn warnings(findings: &[Finding]) -> Vec<String> {
 
 /// What Helm may create, sorted by what an undo does with it.
 struct Created {
+    remove_first: Vec<ObjectRef>,
     remove: Vec<ObjectRef>,
     keep: Vec<ObjectRef>,
     data_effects: Vec<ObjectRef>,
@@ -170,6 +212,7 @@ impl Created {
         };
         let runs_hooks = facts.helm.runs_hooks;
         Self {
+            remove_first: Vec::new(),
             remove: names(&|object| runs_hooks && object.role.target_hook.is_some() && absent(object)),
             keep: names(&|object| object.role.in_target && object.role.target_keeps && absent(object)),
             data_effects: names(&|object| match &object.role.target_hook {
@@ -180,7 +223,8 @@ impl Created {
     }
 
     fn into_rollback(self, revision: u32) -> Undo {
-        Undo::HelmRollback { revision, remove: self.remove, keep: self.keep, data_effects: self.data_effects }
+        let Self { remove_first, remove, keep, data_effects } = self;
+        Undo::HelmRollback { revision, remove_first, remove, keep, data_effects }
     }
 
     fn into_uninstall(self) -> Undo {

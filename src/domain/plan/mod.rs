@@ -3,16 +3,20 @@
 
 pub mod build;
 pub mod explain;
+pub mod saved;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::object::ObjectRef;
+use super::post_rendering::Replay;
+use super::rehearsed::consent::AcceptedFinding;
 
 /// Format version of a plan.
 pub const PLAN_FORMAT: u32 = 1;
 
 /// An ordered list of steps for one release.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// [`PLAN_FORMAT`].
     pub format: u32,
@@ -32,6 +36,12 @@ pub struct Plan {
     pub point_of_no_return: Option<String>,
     /// What the user should know before saying yes, one sentence each.
     pub warnings: Vec<String>,
+    /// The rehearsal's findings that the user accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedFinding>,
+    /// The rehearsed manifests are applied, not those of another render; absent where two renders are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
     /// Every object of the release as it was before, by digest of what a user sets: what the undo is measured by.
     pub before: Vec<ObjectBefore>,
 }
@@ -45,7 +55,7 @@ impl Plan {
 }
 
 /// An object of the release before the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectBefore {
     /// Which.
     pub object: ObjectRef,
@@ -67,7 +77,7 @@ pub struct ObjectBefore {
 }
 
 /// One change with its reason and its undo.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Such as `helm-upgrade`; unique in the plan.
     pub id: String,
@@ -79,10 +89,17 @@ pub struct Step {
     pub undo: Undo,
 }
 
-/// What a step does. One contract each: describe (`explain`), do, probe and undo (`flow`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a step does. One contract each: describe (`explain`), pretend ([`Action::removes`]), do, probe and undo (`flow`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Action {
+    /// Remove a finished Job whose template Helm could not change: Helm then makes it anew.
+    RemoveJob {
+        /// Which.
+        object: ObjectRef,
+        /// Its uid: another one of that name is not touched.
+        uid: String,
+    },
     /// `helm upgrade` of the release to the chart of the run.
     HelmUpgrade {
         /// The revision that is current before.
@@ -106,8 +123,19 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Returns the object that the step removes before Helm, if it does.
+    #[must_use]
+    pub fn removes(&self) -> Option<&ObjectRef> {
+        match self {
+            Self::RemoveJob { object, .. } => Some(object),
+            Self::HelmUpgrade { .. } | Self::HelmInstall | Self::HelmRollback { .. } | Self::Verify { .. } => None,
+        }
+    }
+}
+
 /// How a step is reversed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Undo {
     /// The step changes nothing.
@@ -116,6 +144,9 @@ pub enum Undo {
     HelmRollback {
         /// The revision to go back to.
         revision: u32,
+        /// Jobs that the upgrade made anew: their templates could not be changed back, so the new ones go before Helm.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remove_first: Vec<ObjectRef>,
         /// Hook objects that do not exist now: Helm leaves them behind, so the undo removes them.
         remove: Vec<ObjectRef>,
         /// Objects that do not exist now and that Helm keeps by policy: the undo names them and leaves them.
@@ -131,6 +162,11 @@ pub enum Undo {
         keep: Vec<ObjectRef>,
         /// Hooks and Jobs that run code which nobody declared harmless.
         data_effects: Vec<ObjectRef>,
+    },
+    /// What the step did is left as it is, and nothing is lost by that.
+    Leave {
+        /// Why.
+        because: String,
     },
     /// There is no way back.
     Impossible {

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
+use super::rehearsed::Class;
 
 pub mod checks;
 pub mod revisions;
@@ -46,7 +48,7 @@ pub enum Waivable {
 }
 
 /// The answer to a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// All is well; says what was seen, in a few words.
@@ -109,7 +111,7 @@ impl Outcome {
 }
 
 /// A check with its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// Id of the check.
     pub check: String,
@@ -184,8 +186,9 @@ pub fn is_blocked(findings: &[Finding]) -> bool {
 fn explain_unused(waivers: &[Waiver], findings: &[Finding]) -> Option<Outcome> {
     let used: BTreeSet<&str> =
         findings.iter().filter(|finding| finding.waived.is_some()).map(|finding| finding.check.as_str()).collect();
-    let unused: Vec<&str> =
-        waivers.iter().map(|waiver| waiver.check.as_str()).filter(|check| !used.contains(check)).collect();
+    // Whether one of a rehearsal's class is needed shows when it was rehearsed.
+    let is_unused = |check: &&str| !used.contains(check) && Class::of_waiver_id(check).is_none();
+    let unused: Vec<&str> = waivers.iter().map(|waiver| waiver.check.as_str()).filter(is_unused).collect();
     if unused.is_empty() {
         return None;
     }

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::checks::ALL;
 use super::{Check, Waivable};
+use crate::domain::rehearsed::Class;
 
 /// The user accepts one named check that blocks. What users type: `CHECK=REASON`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,11 +68,17 @@ impl FromStr for Waiver {
 /// [`WaiverError`] of the first waiver that does not.
 pub fn ensure_valid(waivers: &[Waiver]) -> Result<(), WaiverError> {
     for (index, waiver) in waivers.iter().enumerate() {
-        let Some(check) = ALL.iter().find(|check| check.id == waiver.check) else {
+        let class = Class::of_waiver_id(&waiver.check);
+        if let Some(class) = class.filter(|class| class.destroys()) {
+            let because = "what is destroyed is accepted by its name: `--delete KIND/NAMESPACE/NAME`";
+            return Err(WaiverError::NeverWaivable { check: class.title(), because });
+        }
+        let check = ALL.iter().find(|check| check.id == waiver.check);
+        if check.is_none() && class.is_none() {
             return Err(WaiverError::Unknown { check: waiver.check.clone(), nearest: nearest_id(&waiver.check) });
-        };
-        if let Waivable::Never { because } = check.waivable {
-            return Err(WaiverError::NeverWaivable { check: check.id, because });
+        }
+        if let Some(Check { id, waivable: Waivable::Never { because }, .. }) = check {
+            return Err(WaiverError::NeverWaivable { check: id, because });
         }
         if waiver.reason.trim().is_empty() {
             return Err(WaiverError::NoReason { check: waiver.check.clone() });

@@ -22,6 +22,7 @@ mod rights;
 mod run_record;
 mod secrets_seen;
 mod transport;
+mod upstream;
 mod way_out;
 
 pub use discovery::ResolvedKind;
@@ -34,11 +35,13 @@ pub use options::ClusterOptions;
 pub use pods::LogRequest;
 pub use run_record::{RecordHandle, RecordName, RecordPart, RecordText, RunRecord, RunState, Written};
 pub use transport::FIELD_MANAGER;
+pub use upstream::{Upstream, UpstreamBody};
 
 use discovery::DiscoveryCache;
 use secrets_seen::SecretsSeen;
 use transport::{Call, Transport};
 
+use crate::domain::content;
 use crate::domain::object::Object;
 
 /// One cluster, as one user. Cheap to clone; all clones share connection, discovery and the Secrets seen.
@@ -50,6 +53,8 @@ pub struct Cluster {
 struct Inner {
     transport: Transport,
     namespace: String,
+    /// Digest of the certificates by which the server is known.
+    authority: Option<String>,
     server_version: std::sync::Mutex<Option<String>>,
     discovery: DiscoveryCache,
     secrets: SecretsSeen,
@@ -83,6 +88,7 @@ impl Cluster {
     pub async fn connect(options: &ClusterOptions) -> Result<Self, ClusterError> {
         let settings = kubeconfig::read_settings(options)?;
         let endpoint = Arc::new(settings.endpoint);
+        let authority = settings.config.root_cert.as_ref().map(|authorities| content::sha256(&authorities.concat()));
         let namespace = settings.config.default_namespace.clone();
         let config = settings.config;
         // A credential plugin runs here, and may wait for a person.
@@ -98,6 +104,7 @@ impl Cluster {
             inner: Arc::new(Inner {
                 transport: Transport { client, endpoint, has_answered: AtomicBool::new(false) },
                 namespace,
+                authority,
                 server_version: std::sync::Mutex::default(),
                 discovery: DiscoveryCache::default(),
                 secrets: SecretsSeen::default(),
@@ -121,6 +128,12 @@ impl Cluster {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.inner.transport.endpoint
+    }
+
+    /// Returns `sha256:...` of the certificates by which the server is known; nothing where the system's are used.
+    #[must_use]
+    pub fn authority_digest(&self) -> Option<&str> {
+        self.inner.authority.as_deref()
     }
 
     /// Returns the server's `gitVersion`, such as `v1.36.3`; asked once.

@@ -4,7 +4,7 @@ mod journal_file;
 mod run_folder;
 
 pub use journal_file::JournalFile;
-pub use run_folder::{KEPT_RUNS, RunFolder, runs_root};
+pub use run_folder::{KEPT_RUNS, RunFolder, runs_root, write_private};
 
 use std::path::PathBuf;
 

@@ -51,6 +51,12 @@ impl RunFolder {
         Ok(Self { path })
     }
 
+    /// Returns the folder of a run that is there.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Returns the folder's path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -79,15 +85,22 @@ impl RunFolder {
     /// [`DiskError`] names the file; the old content is then still there.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, DiskError> {
         let path = self.path.join(name);
-        let parent = path.parent().unwrap_or(&self.path).to_path_buf();
-        let mut file = tempfile::Builder::new()
-            .prefix(".new-")
-            .tempfile_in(&parent)
-            .map_err(DiskError::because("create a file in", &parent))?;
-        file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(DiskError::because("write", &path))?;
-        file.persist(&path).map_err(|error| DiskError::because("write", &path)(error.error))?;
-        sync_folder(&parent)?;
+        write_private(&path, content)?;
         Ok(path)
+    }
+
+    /// Removes a file of the run, if it is there.
+    ///
+    /// # Errors
+    /// [`DiskError`]: it is still there.
+    pub fn remove(&self, name: &str) -> Result<(), DiskError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(DiskError::because("remove", path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads a file of the run; nothing if there is none.
@@ -102,6 +115,24 @@ impl RunFolder {
             Err(error) => Err(DiskError::because("read", path)(error)),
         }
     }
+}
+
+/// Writes a whole file, mode 0600: a reader sees the old content or the new, never half of it, also after a crash.
+///
+/// # Errors
+/// [`DiskError`] names the file; the old content is then still there.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), DiskError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(parent)
+        .map_err(DiskError::because("create a file in", parent))?;
+    file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(DiskError::because("write", path))?;
+    file.persist(path).map_err(|error| DiskError::because("write", path)(error.error))?;
+    sync_folder(parent)
 }
 
 /// Removes all but the newest `kept` folders; one whose journal is unfinished, or cannot be read, stays whatever its age.

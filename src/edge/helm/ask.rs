@@ -92,6 +92,16 @@ impl Helm {
     }
 }
 
+impl Helm {
+    /// Returns the whole command line of an upgrade, this Helm's program first, for [`Helm::rehearse`].
+    #[must_use]
+    pub fn upgrade_command(&self, request: &UpgradeRequest<'_>) -> Vec<String> {
+        let program = self.program.as_os_str().to_owned();
+        let words = std::iter::once(program).chain(upgrade_words(request));
+        words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+}
+
 /// Returns `upgrade RELEASE CHART FLAGS...`.
 pub(super) fn upgrade_words(request: &UpgradeRequest<'_>) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["upgrade".into(), request.release.into(), request.chart.into()];

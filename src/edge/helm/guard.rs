@@ -9,11 +9,16 @@
 //! child of a killed parent runs on.
 //!
 //! Source: prctl(2), `PR_SET_PDEATHSIG`.
+//!
+//! That reaches one process. A rehearsed command may be a script that starts others, and all of them must go: there our own program
+//! stays above them, with the hidden command [`SUPERVISE_COMMAND`]. Its standard input is a pipe whose other end we hold; when that
+//! closes, however we ended, it kills its process group. This works on every system.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,11 +28,14 @@ use thiserror::Error;
 /// The hidden command: `csghub __exec PARENT_PID SIGNAL PROGRAM ARGS...`.
 pub const EXEC_COMMAND: &str = "__exec";
 
+/// The other hidden command: `csghub __supervise PROGRAM ARGS...`, in a process group of its own.
+pub const SUPERVISE_COMMAND: &str = "__supervise";
+
 /// The program did not take our place.
 #[derive(Debug, Error)]
 pub enum GuardError {
     /// Not called by ourselves.
-    #[error("`{EXEC_COMMAND}` is called by csghub alone")]
+    #[error("`{EXEC_COMMAND}` and `{SUPERVISE_COMMAND}` are called by csghub alone")]
     Usage,
     /// The parent was gone before the program could be started.
     #[error("the process that wanted `{program}` is gone")]
@@ -44,7 +52,7 @@ pub enum GuardError {
     /// The system refused.
     #[error("cannot {doing} `{program}`")]
     Refused {
-        /// `guard`, `start`.
+        /// `guard`, `start`, `watch`.
         doing: &'static str,
         /// The program.
         program: String,
@@ -86,6 +94,39 @@ pub fn exec_guarded(args: impl IntoIterator<Item = OsString>) -> GuardError {
     GuardError::Refused { doing: "start", program: name, source }
 }
 
+/// Runs the program that `args` name (the words after [`SUPERVISE_COMMAND`]) to its end, and returns its exit code: 128 and the
+/// number of the signal if one ended it, as a shell does. When standard input ends before, everything in this process group is
+/// killed at once; what the program leaves behind is told to end.
+///
+/// # Errors
+/// [`GuardError`] if the program cannot be started or watched.
+pub fn supervise(args: impl IntoIterator<Item = OsString>) -> Result<u8, GuardError> {
+    let mut args = args.into_iter();
+    let Some(program) = args.next() else { return Err(GuardError::Usage) };
+    let group = rustix::process::getpgrp();
+    if group != rustix::process::getpid() {
+        return Err(GuardError::Usage);
+    }
+    let name = program.to_string_lossy().into_owned();
+    let refused = |doing| {
+        let program = name.clone();
+        move |source| GuardError::Refused { doing, program, source }
+    };
+    // The signal at the end is for the others.
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::new(AtomicBool::new(false)))
+        .map_err(refused("guard"))?;
+    std::thread::spawn(move || {
+        let mut rest = [0_u8; 64];
+        while io::stdin().read(&mut rest).is_ok_and(|read| read > 0) {}
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    });
+    let mut child = Command::new(program).args(args).stdin(Stdio::null()).spawn().map_err(refused("start"))?;
+    let status = child.wait().map_err(refused("watch"))?;
+    let _ = rustix::process::kill_process_group(group, Signal::TERM);
+    let code = status.code().or_else(|| Some(status.signal()?.saturating_add(128)));
+    Ok(code.and_then(|code| code.try_into().ok()).unwrap_or(1))
+}
+
 /// Gives SIGINT and SIGTERM their effect back: a shell starts its background jobs with SIGINT ignored, a program that takes our
 /// place keeps ignoring it, and Helm would not hear that it must stop. What has a handler instead gets its default effect
 /// with the new program (source: execve(2)). Returns whether one came since.
@@ -124,7 +165,8 @@ mod tests {
     #[test]
     fn the_hidden_command_is_not_for_people() {
         for words in [vec![], vec!["helm"], vec!["1", "2"], vec!["1", "9999", "x"], vec!["0", "2", "x"]] {
-            assert_eq!(refusal(&words), "`__exec` is called by csghub alone", "{words:?}");
+            assert_eq!(refusal(&words), "`__exec` and `__supervise` are called by csghub alone", "{words:?}");
         }
+        assert!(matches!(supervise([]), Err(GuardError::Usage)));
     }
 }

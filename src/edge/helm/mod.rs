@@ -1,14 +1,19 @@
-//! Helm: the only code that starts `helm`.
+//! Helm: the only code that starts `helm`, and any other command that is rehearsed.
 //!
 //! Short questions ([`Helm::version`], [`Helm::dry_run`], ...) run to their end and are killed when nobody waits for them
 //! any more. Operations that change a release ([`Helm::upgrade`], ...) are a [`HelmRun`]: they are watched, interrupted
-//! and waited for, and never outlive us unseen. Both start through a guard, see [`exec_guarded`].
+//! and waited for, and never outlive us unseen. Both start through a guard, see [`exec_guarded`]. A command before the proxy is
+//! a [`RehearsedRun`]: it changes nothing, so it is killed with all that it started once nobody watches it.
 
 mod ask;
 mod chart;
 mod environment;
+mod fetch;
 mod guard;
+mod post_renderer;
+mod rehearsed_run;
 mod run;
+mod tail;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -23,8 +28,11 @@ use crate::domain::report::Problem;
 pub use ask::DryRun;
 pub use chart::{PullRequest, PulledChart};
 pub use environment::HelmEnvironment;
-pub use guard::{EXEC_COMMAND, GuardError, exec_guarded};
-pub use run::{HelmEnd, HelmLine, HelmRun, Stream};
+pub use guard::{EXEC_COMMAND, GuardError, SUPERVISE_COMMAND, exec_guarded, supervise};
+pub use post_renderer::{PostRendererError, PostRendering};
+pub use rehearsed_run::{RehearsalEntry, RehearsedEnd, RehearsedError, RehearsedRun};
+pub use run::{HelmEnd, HelmRun};
+pub use tail::{HelmLine, Stream};
 
 /// The user's Helm: a program, and the way to start it.
 #[derive(Debug, Clone)]
@@ -122,13 +130,7 @@ impl Helm {
     /// # Errors
     /// [`HelmError::NotFound`], and [`HelmError::NoGuard`] if this process cannot tell its own program file.
     pub fn locate(helm_bin: &OsStr, cwd: &Path, search_path: &OsStr) -> Result<Self, HelmError> {
-        let named = Path::new(helm_bin);
-        let found = if named.components().count() > 1 || named.is_absolute() {
-            Some(cwd.join(named)).filter(|path| is_program(path))
-        } else {
-            std::env::split_paths(search_path).map(|folder| cwd.join(folder).join(named)).find(|path| is_program(path))
-        };
-        let program = found.ok_or_else(|| HelmError::NotFound { name: helm_bin.to_string_lossy().into_owned() })?;
+        let program = find_program(helm_bin, cwd, search_path)?;
         let guard = std::env::current_exe().map_err(HelmError::NoGuard)?;
         Ok(Self { program, guard, environment: HelmEnvironment::default() })
     }
@@ -167,6 +169,17 @@ impl Helm {
         self.environment.apply_to(command.as_std_mut());
         command
     }
+}
+
+/// Returns the program file of that name: one without a slash is looked up in `search_path`, any other is taken from `cwd`.
+fn find_program(name: &OsStr, cwd: &Path, search_path: &OsStr) -> Result<PathBuf, HelmError> {
+    let named = Path::new(name);
+    let found = if named.components().count() > 1 || named.is_absolute() {
+        Some(cwd.join(named)).filter(|path| is_program(path))
+    } else {
+        std::env::split_paths(search_path).map(|folder| cwd.join(folder).join(named)).find(|path| is_program(path))
+    };
+    found.ok_or_else(|| HelmError::NotFound { name: name.to_string_lossy().into_owned() })
 }
 
 fn is_program(path: &Path) -> bool {

@@ -1,15 +1,10 @@
 //! A running Helm that changes a release: watched line by line, interrupted once, always waited for.
 //!
-//! Helm writes to files, not to pipes, and we read behind it. If we are killed, a pipe would break, and Helm, told to
-//! stop, would die of its own next line (Go ends a program that writes to a broken pipe on standard output) before it
-//! has marked the revision failed. Besides, what it says after our death is then there to be read.
+//! Its output goes to files, see `tail`: if we are killed, a pipe would break, and Helm, told to stop, would die of its own next
+//! line (Go ends a program that writes to a broken pipe on standard output) before it has marked the revision failed.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -18,35 +13,12 @@ use tokio::process::Child;
 use tokio::time::Instant;
 
 use super::ask::upgrade_words;
+use super::tail::{HelmLine, Tails};
 use super::{Helm, HelmError, UpgradeRequest};
 use crate::domain::report::Problem;
 
-/// How often the files are looked at while Helm runs.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-/// The most that is kept in memory of one stream, in bytes, newest kept; the file holds all.
-const KEPT_BYTES: usize = 4 * 1024 * 1024;
-
-/// A line longer than this, in bytes, is handed on in pieces.
-const LINE_LIMIT_BYTES: usize = 64 * 1024;
-
-/// Where a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Out,
-    /// Standard error.
-    Err,
-}
-
-/// A line that Helm wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HelmLine {
-    /// Where it came from.
-    pub stream: Stream,
-    /// Without its line end. May hold secrets.
-    pub text: String,
-}
+/// How often the files are looked at while a program runs.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How Helm ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +52,7 @@ pub struct HelmRun {
     verb: &'static str,
     child: Child,
     pid: Option<Pid>,
-    out: Tail,
-    err: Tail,
-    lines: VecDeque<HelmLine>,
+    tails: Tails,
     status: Option<ExitStatus>,
     was_interrupted: bool,
 }
@@ -136,9 +106,9 @@ impl Helm {
         log_folder: &Path,
     ) -> Result<HelmRun, HelmError> {
         let failed = |source| HelmError::Process { doing: "start", verb, source };
-        let (out, err) = create_log_files(log_folder, verb)?;
+        let (tails, out, err) = Tails::create(log_folder, &format!("helm-{verb}"))?;
         let mut command = self.command(words, on_our_death);
-        command.stdout(out.1).stderr(err.1);
+        command.stdout(out).stderr(err);
         let child = command.spawn().map_err(failed)?;
         let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         Ok(HelmRun {
@@ -147,9 +117,7 @@ impl Helm {
             verb,
             child,
             pid,
-            out: Tail::open(out.0, Stream::Out)?,
-            err: Tail::open(err.0, Stream::Err)?,
-            lines: VecDeque::new(),
+            tails,
             status: None,
             was_interrupted: false,
         })
@@ -164,7 +132,7 @@ impl HelmRun {
 
     /// Returns the files that hold all of standard output and standard error.
     pub fn log_files(&self) -> [&Path; 2] {
-        [&self.out.path, &self.err.path]
+        self.tails.files()
     }
 
     /// Waits for the next line; nothing once Helm has ended and every line was returned. May be dropped and called again.
@@ -173,15 +141,10 @@ impl HelmRun {
     /// [`HelmError`] if a file cannot be read or the process cannot be waited for.
     pub async fn next_line(&mut self) -> Result<Option<HelmLine>, HelmError> {
         loop {
-            if let Some(line) = self.lines.pop_front() {
-                return Ok(Some(line));
-            }
             // What was written before the end must be read after it was seen.
             let has_ended = self.status.is_some();
-            self.out.read_into(&mut self.lines, has_ended)?;
-            self.err.read_into(&mut self.lines, has_ended)?;
-            if !self.lines.is_empty() {
-                continue;
+            if let Some(line) = self.tails.next_line(has_ended)? {
+                return Ok(Some(line));
             }
             if has_ended {
                 return Ok(None);
@@ -248,12 +211,12 @@ impl HelmRun {
             },
         }
         Ok(self.status.map(|status| {
-            let stderr = self.err.kept_text();
+            let stderr = self.tails.kept_err();
             HelmEnd {
                 status,
                 was_interrupted: self.was_interrupted,
                 problems: if status.success() { Vec::new() } else { self.helm.explain(&stderr, &self.release) },
-                stdout: self.out.kept_text(),
+                stdout: self.tails.kept_out(),
                 stderr,
             }
         }))
@@ -264,82 +227,5 @@ impl Drop for HelmRun {
     fn drop(&mut self) {
         // Nobody is left to hear of a failure.
         let _ = self.interrupt();
-    }
-}
-
-type LogFile = (PathBuf, File);
-
-/// Creates the next free pair of files.
-fn create_log_files(folder: &Path, verb: &str) -> Result<(LogFile, LogFile), HelmError> {
-    let create = |path: &Path| OpenOptions::new().append(true).create_new(true).mode(0o600).open(path);
-    let mut number = 1_u32;
-    loop {
-        let out = folder.join(format!("helm-{verb}.{number}.out"));
-        match create(&out) {
-            Ok(out_file) => {
-                let err = folder.join(format!("helm-{verb}.{number}.err"));
-                let err_file =
-                    create(&err).map_err(|source| HelmError::File { doing: "create", path: err.clone(), source })?;
-                return Ok(((out, out_file), (err, err_file)));
-            }
-            Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            Err(source) => return Err(HelmError::File { doing: "create", path: out, source }),
-        }
-    }
-}
-
-/// Reads behind the writer of a file.
-#[derive(Debug)]
-struct Tail {
-    path: PathBuf,
-    file: File,
-    stream: Stream,
-    unfinished: Vec<u8>,
-    kept: VecDeque<u8>,
-}
-
-impl Tail {
-    fn open(path: PathBuf, stream: Stream) -> Result<Self, HelmError> {
-        match File::open(&path) {
-            Ok(file) => Ok(Self { path, file, stream, unfinished: Vec::new(), kept: VecDeque::new() }),
-            Err(source) => Err(HelmError::File { doing: "read", path, source }),
-        }
-    }
-
-    /// Appends the lines that were written since; with `is_last` also the unfinished one.
-    fn read_into(&mut self, lines: &mut VecDeque<HelmLine>, is_last: bool) -> Result<(), HelmError> {
-        let mut fresh = Vec::new();
-        self.file.read_to_end(&mut fresh).map_err(|source| HelmError::File {
-            doing: "read",
-            path: self.path.clone(),
-            source,
-        })?;
-        self.kept.extend(&fresh);
-        self.kept.drain(..self.kept.len().saturating_sub(KEPT_BYTES));
-        for byte in fresh {
-            if byte == b'\n' {
-                self.finish_line(lines);
-            } else {
-                self.unfinished.push(byte);
-                if self.unfinished.len() >= LINE_LIMIT_BYTES {
-                    self.finish_line(lines);
-                }
-            }
-        }
-        if is_last && !self.unfinished.is_empty() {
-            self.finish_line(lines);
-        }
-        Ok(())
-    }
-
-    fn finish_line(&mut self, lines: &mut VecDeque<HelmLine>) {
-        let line = std::mem::take(&mut self.unfinished);
-        let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned();
-        lines.push_back(HelmLine { stream: self.stream, text });
-    }
-
-    fn kept_text(&self) -> String {
-        let (front, back) = self.kept.as_slices();
-        String::from_utf8_lossy(&[front, back].concat()).into_owned()
     }
 }

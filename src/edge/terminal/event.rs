@@ -95,8 +95,10 @@ pub(super) fn stage_name(stage: Stage) -> &'static str {
     match stage {
         Stage::Gather => "gather",
         Stage::Preflight => "preflight",
+        Stage::Rehearse => "rehearse",
         Stage::Plan => "plan",
         Stage::Confirm => "confirm",
+        Stage::Prepare => "prepare",
         Stage::Helm => "helm",
         Stage::Verify => "verify",
         Stage::Evidence => "evidence",

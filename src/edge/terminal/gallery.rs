@@ -16,6 +16,19 @@ pub(super) fn gallery(render: impl Fn(&Style) -> String) -> String {
     styles.iter().map(shown).collect()
 }
 
+/// Renders at 120, 80 and 40 columns, then at 80 with colours.
+pub(super) fn gallery_of_widths(render: impl Fn(&Style) -> String) -> String {
+    let plain = Style { width: 80, colour: false, unicode: true };
+    let styles = [
+        ("120 columns", Style { width: 120, ..plain }),
+        ("80 columns", plain),
+        ("40 columns, ASCII", Style { width: 40, unicode: false, ..plain }),
+        ("80 columns, colours", Style { colour: true, ..plain }),
+    ];
+    let shown = |(title, style): &(&str, Style)| format!("==== {title} ====\n{}", name_colours(&render(style)));
+    styles.iter().map(shown).collect()
+}
+
 pub(super) fn deployment(name: &str) -> ObjectRef {
     object("apps/v1", "Deployment", name)
 }

@@ -19,6 +19,8 @@ pub enum Format {
     Human,
     /// One JSON document on stdout.
     Json,
+    /// Markdown for pull requests on stdout; messages as for people.
+    Markdown,
 }
 
 /// How much is told beside the result.

@@ -1,28 +1,38 @@
 //! A plan as text.
 
-use super::layout::{counted, hang, hang_at, headline, text_of};
+use super::layout::{hang, hang_at, headline, text_of};
 use super::options::Verbosity;
+use super::rehearsal::rehearsal_lines;
 use super::style::{Mark, Style};
+use crate::domain::rehearsed::wording::About;
 use crate::domain::view::PlanView;
 
 /// Changes that are listed unless all are asked for.
 const CHANGES: usize = 12;
+/// Rows that the rehearsal may take within a plan.
+const REHEARSAL_ROWS: usize = 16;
 
-/// Returns the plan: what it is and how far it can be undone in the first lines, what must be consented to in the last.
+/// Returns the plan: what it is and how far it can be undone in the first lines, what was accepted by name in the last.
 #[must_use]
 pub fn render_plan(plan: &PlanView, style: &Style, verbosity: Verbosity) -> String {
     let style = *style;
     let mut lines: Vec<String> = headline(style, "", &plan.title);
     lines.extend(way_back(style, plan));
     lines.extend(steps(style, plan));
-    lines.extend(changes(style, plan, verbosity));
+    match &plan.rehearsal {
+        Some(rehearsed) => {
+            lines.extend(section(style, "Rehearsal"));
+            lines.extend(rehearsal_lines(style, rehearsed, verbosity, REHEARSAL_ROWS, &About::BUT_WARNINGS));
+        }
+        None => lines.extend(changes(style, plan, verbosity)),
+    }
     if !plan.warnings.is_empty() {
         lines.extend(section(style, "Warnings"));
         let mark = format!("  {} ", style.mark(Mark::Warning));
         lines.extend(plan.warnings.iter().flat_map(|warning| hang(style, &mark, warning)));
     }
     if !plan.consent.is_empty() {
-        lines.extend(section(style, "Consent needed"));
+        lines.extend(section(style, "Accepted by name"));
         lines.extend(plan.consent.iter().flat_map(|flag| hang_at(style, "  ", 4, flag)));
     }
     text_of(&lines)
@@ -38,9 +48,15 @@ fn way_back(style: Style, plan: &PlanView) -> Vec<String> {
         Some(point) => {
             hang_at(style, &format!("{} ", style.mark(Mark::Warning)), 2, &format!("point of no return: {point}"))
         }
-        None if plan.steps.is_empty() => hang(style, "", "Nothing to do."),
-        None => hang(style, "", &format!("{}; each can be undone.", counted(plan.steps.len(), "step"))),
+        None => hang(style, "", &sentence(&plan.way_back)),
     }
+}
+
+/// Returns the text with a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 fn steps(style: Style, plan: &PlanView) -> Vec<String> {
@@ -73,6 +89,7 @@ fn changes(style: Style, plan: &PlanView, verbosity: Verbosity) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::gallery::gallery;
+    use super::super::samples;
     use super::*;
     use crate::domain::view::StepView;
 
@@ -97,7 +114,9 @@ mod tests {
                     "`helm rollback` to revision 3, then restore database shop",
                 ),
             ],
+            way_back: "3 steps; each can be undone".into(),
             point_of_no_return: None,
+            rehearsal: None,
             changes: (1..=14)
                 .map(|n| format!("change Deployment shop/web-{n}: spec.template.spec.containers[0].image"))
                 .collect(),
@@ -109,6 +128,12 @@ mod tests {
     #[test]
     fn a_plan_says_first_what_it_is_and_last_what_it_needs() {
         insta::assert_snapshot!(gallery(|style| render_plan(&plan(), style, Verbosity::Normal)));
+    }
+
+    #[test]
+    fn a_rehearsed_plan_shows_the_first_screen_of_its_rehearsal() {
+        let plan = PlanView { rehearsal: Some(samples::cured()), ..plan() };
+        insta::assert_snapshot!(gallery(|style| render_plan(&plan, style, Verbosity::Normal)));
     }
 
     #[test]
@@ -125,7 +150,11 @@ mod tests {
     #[test]
     fn a_plan_without_steps_says_that_there_is_nothing_to_do() {
         let style = Style { width: 60, colour: false, unicode: true };
-        let plan = PlanView { title: "Upgrade shop in namespace shop".into(), ..PlanView::default() };
+        let plan = PlanView {
+            title: "Upgrade shop in namespace shop".into(),
+            way_back: "nothing to do".into(),
+            ..PlanView::default()
+        };
         assert_eq!(render_plan(&plan, &style, Verbosity::Normal), "Upgrade shop in namespace shop\nNothing to do.\n");
     }
 

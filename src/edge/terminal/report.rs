@@ -12,6 +12,8 @@ use crate::domain::report::{ExitStatus, Fate, LeftBehind, Problem, RunReport};
 const ROWS: usize = 25;
 /// Rows that one cause may take.
 const CAUSE_ROWS: usize = 4;
+/// Ways on that are shown.
+const WAYS: usize = 3;
 /// Rows that the headline may take.
 const HEADLINE_ROWS: usize = 5;
 
@@ -192,7 +194,14 @@ fn footer(style: Style, report: &RunReport) -> Vec<String> {
     let blocking: Vec<&Finding> = report.findings.iter().filter(|finding| finding.is_blocking()).collect();
     let waive = (report.exit == ExitStatus::Blocked).then(|| waive_hint(&blocking)).flatten();
     let rows = [("evidence: ", report.evidence.clone()), ("next:     ", next(report)), ("or:       ", waive)];
-    let told = rows.into_iter().filter_map(|(label, said)| Some(hang(style, &style.dim(label), &said?)));
+    let ways = report.ways_on.iter().take(WAYS).map(|way| ("or:       ", Some(way.clone())));
+    let more = report.ways_on.len().saturating_sub(WAYS);
+    let rest = (more > 0).then(|| ("          ", Some(format!("and {more} more: `-o json` has all"))));
+    let told = rows
+        .into_iter()
+        .chain(ways)
+        .chain(rest)
+        .filter_map(|(label, said)| Some(hang(style, &style.dim(label), &said?)));
     let lines: Vec<String> = told.flatten().collect();
     if lines.is_empty() { lines } else { std::iter::once(String::new()).chain(lines).collect() }
 }
@@ -265,6 +274,7 @@ pub(super) mod tests {
             to_do: vec![],
             is_open: exit == ExitStatus::NotUndone,
             evidence: Some(EVIDENCE.into()),
+            ways_on: vec![],
             findings: vec![],
         }
     }
@@ -325,6 +335,24 @@ pub(super) mod tests {
             evidence: None,
             run_id: None,
             findings: findings(),
+            ..report(ExitStatus::Blocked)
+        };
+        insta::assert_snapshot!(gallery(|style| render_report(&blocked, style, Verbosity::Normal)));
+    }
+
+    #[test]
+    fn a_run_that_its_rehearsal_blocks_tells_the_ways_on() {
+        let blocked = RunReport {
+            left_behind: vec![],
+            to_do: vec![],
+            evidence: None,
+            run_id: None,
+            ways_on: vec![
+                "`--delete persistentvolumeclaim/shop/data`: loss of data, its volume is given back".into(),
+                "`--waive rehearsal-quota=REASON`, if the rehearsal is wrong there".into(),
+                "`--waive rehearsal-rights=REASON`, if the rehearsal is wrong there".into(),
+                "`--waive rehearsal-allocator=REASON`, if the rehearsal is wrong there".into(),
+            ],
             ..report(ExitStatus::Blocked)
         };
         insta::assert_snapshot!(gallery(|style| render_report(&blocked, style, Verbosity::Normal)));

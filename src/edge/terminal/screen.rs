@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::error::{Failure, render_error};
 use super::event::render_event;
 use super::live::{Live, Throttle};
+use super::markdown::{render_markdown, render_markdown_error};
 use super::options::{Format, Options, Verbosity, read_stderr_width};
 use super::prompt::{Consent, forget_typed, read_consent};
 use super::style::Style;
@@ -118,13 +119,13 @@ impl Screen {
             Format::Json => {
                 state.message(&serde_json::to_value(event).map(|line| format!("{line}\n")).unwrap_or_default());
             }
-            Format::Human if verbosity > Verbosity::Quiet && stderr.can_rewrite => {
+            Format::Human | Format::Markdown if verbosity > Verbosity::Quiet && stderr.can_rewrite => {
                 self.shared.show_live(&mut state, event);
                 if !state.is_ticking {
                     state.is_ticking = self.shared.is_real && start_ticking(&self.shared);
                 }
             }
-            Format::Human => {
+            Format::Human | Format::Markdown => {
                 if state.throttle.admits(event) {
                     state.message(&render_event(event, &self.shared.stderr_style(), verbosity));
                 }
@@ -137,8 +138,9 @@ impl Screen {
         let view = view.into();
         let Options { format, verbosity, .. } = self.shared.options;
         match (format, verbosity) {
-            (Format::Human, Verbosity::Quiet) | (Format::Json, Verbosity::Quiet | Verbosity::Normal) => {}
-            (Format::Human, _) => self.tell(view),
+            (Format::Human | Format::Markdown, Verbosity::Quiet)
+            | (Format::Json, Verbosity::Quiet | Verbosity::Normal) => {}
+            (Format::Human | Format::Markdown, _) => self.tell(view),
             (Format::Json, Verbosity::Verbose) => self.message_line(view.name(), view.document()),
         }
     }
@@ -157,6 +159,11 @@ impl Screen {
                 state.set_off();
                 state.data(&view.render(&stdout.style, verbosity))
             }
+            Format::Markdown => {
+                state.set_off();
+                state.has_document = true;
+                state.data(&render_markdown(view, verbosity))
+            }
             Format::Json => state.document(&view.document().map_err(io::Error::from)?),
         }
     }
@@ -169,7 +176,8 @@ impl Screen {
         self.result(report)
     }
 
-    /// Shows the error that ends the command on stderr. With `-o json` it is also the document on stdout, if that has none yet.
+    /// Shows the error that ends the command on stderr. With `-o json` and `-o markdown` it is also the document on stdout, if that
+    /// has none yet.
     pub fn error(&self, failure: &Failure) {
         let Options { format, verbosity, .. } = self.shared.options;
         if format == Format::Json {
@@ -181,6 +189,9 @@ impl Screen {
         }
         let mut state = self.shared.state();
         state.end_live();
+        if format == Format::Markdown && !state.has_document {
+            let _ = state.data(&render_markdown_error(failure));
+        }
         state.message(&render_error(&failure.chain(), &failure.hints, &self.shared.stderr_style()));
     }
 
@@ -192,7 +203,7 @@ impl Screen {
     pub fn confirm<'a>(&self, about: impl Into<View<'a>>, question: &str, interrupted: &AtomicBool) -> Consent {
         let options = &self.shared.options;
         let can_ask = self.shared.is_real && options.can_ask();
-        if can_ask || options.format == Format::Human {
+        if can_ask || options.format != Format::Json {
             self.tell(about.into());
         }
         if !can_ask {

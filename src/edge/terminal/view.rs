@@ -5,11 +5,13 @@ use serde_json::{Map, Value, json};
 use super::findings::render_findings;
 use super::options::Verbosity;
 use super::plan::render_plan;
+use super::rehearsal::render_rehearsal;
 use super::report::render_report;
 use super::status::render_status;
 use super::style::Style;
 use super::verify::render_verify;
 use crate::domain::preflight::Finding;
+use crate::domain::rehearsed::Rehearsed;
 use crate::domain::report::{REPORT_FORMAT, RunReport};
 use crate::domain::view::{PlanView, StatusView, VerifyView};
 
@@ -22,6 +24,8 @@ pub enum View<'a> {
     Findings(&'a [Finding]),
     /// What would be done.
     Plan(&'a PlanView),
+    /// What a rehearsal found.
+    Rehearsal(&'a Rehearsed),
     /// Where a release stands.
     Status(&'a StatusView),
     /// How far its objects are.
@@ -36,6 +40,7 @@ impl View<'_> {
             View::Report(report) => render_report(report, style, verbosity),
             View::Findings(findings) => render_findings(findings, style, verbosity),
             View::Plan(plan) => render_plan(plan, style, verbosity),
+            View::Rehearsal(rehearsed) => render_rehearsal(rehearsed, style, verbosity),
             View::Status(status) => render_status(status, style),
             View::Verify(verify) => render_verify(verify, style, verbosity),
         }
@@ -56,6 +61,7 @@ impl View<'_> {
             }
             View::Findings(findings) => json!({ "findings": findings }),
             View::Plan(plan) => serde_json::to_value(plan)?,
+            View::Rehearsal(rehearsed) => serde_json::to_value(rehearsed)?,
             View::Status(status) => serde_json::to_value(status)?,
             View::Verify(verify) => serde_json::to_value(verify)?,
         };
@@ -72,6 +78,7 @@ impl View<'_> {
             View::Report(_) => "report",
             View::Findings(_) => "findings",
             View::Plan(_) => "plan",
+            View::Rehearsal(_) => "rehearsal",
             View::Status(_) => "status",
             View::Verify(_) => "verify",
         }
@@ -102,6 +109,12 @@ impl<'a> From<&'a PlanView> for View<'a> {
     }
 }
 
+impl<'a> From<&'a Rehearsed> for View<'a> {
+    fn from(rehearsed: &'a Rehearsed) -> Self {
+        View::Rehearsal(rehearsed)
+    }
+}
+
 impl<'a> From<&'a StatusView> for View<'a> {
     fn from(status: &'a StatusView) -> Self {
         View::Status(status)
@@ -118,6 +131,7 @@ impl<'a> From<&'a VerifyView> for View<'a> {
 mod tests {
     use super::super::findings::tests::findings;
     use super::super::report::tests::report;
+    use super::super::samples;
     use super::*;
     use crate::domain::report::ExitStatus;
 
@@ -127,11 +141,24 @@ mod tests {
             View::Report(&report(ExitStatus::Undone)),
             View::Findings(&findings()),
             View::Plan(&PlanView::default()),
+            View::Rehearsal(&samples::clean()),
             View::Status(&StatusView::default()),
             View::Verify(&VerifyView::default()),
         ];
         for view in views {
             assert_eq!(view.document().expect("plain data")["format"], REPORT_FORMAT, "{}", view.name());
+        }
+    }
+
+    #[test]
+    fn a_rehearsal_survives_its_document() {
+        for (name, rehearsed) in samples::all() {
+            let document = View::Rehearsal(&rehearsed).document().expect("plain data");
+            assert_eq!(
+                serde_json::from_value::<Rehearsed>(document).expect("the same fields").findings,
+                rehearsed.findings,
+                "{name}"
+            );
         }
     }
 

@@ -30,7 +30,7 @@ fn run(facts: &Facts) -> Outcome {
     Outcome::fail(
         format!("no right to {}", wording::list(&missing, "; ")),
         format!(
-            "have an administrator grant them: `kubectl apply -n {} -f examples/rbac-upgrade.yaml` is a start",
+            "have an administrator grant them; a start, in the plugin's folder: `kubectl apply -n {} -f examples/rbac-upgrade.yaml`",
             facts.namespace
         ),
     )

@@ -199,7 +199,7 @@ fn a_message_that_nobody_reads_stops_nothing() {
 #[test]
 fn without_a_terminal_the_plan_is_shown_and_nobody_is_asked() {
     let (screen, written) = Screen::to_buffers(LOG);
-    let plan = PlanView { title: "Upgrade shop".into(), ..PlanView::default() };
+    let plan = PlanView { title: "Upgrade shop".into(), way_back: "nothing to do".into(), ..PlanView::default() };
     assert_eq!(screen.confirm(&plan, "Go on?", &AtomicBool::new(false)), Consent::NoTerminal);
     assert_eq!(written.stderr(), "Upgrade shop\nNothing to do.\n");
 }
@@ -215,4 +215,23 @@ fn a_question_is_asked_on_stderr_and_the_cursor_leaves_its_line() {
     drop(writer);
     assert_eq!(screen.ask(&mut reader, "Go on?", &interrupted), Consent::No);
     assert_eq!(written.stderr(), "\nGo on? [y/N] \nGo on? [y/N] \n");
+}
+
+#[test]
+fn markdown_is_the_result_and_messages_stay_text() {
+    let (screen, written) = Screen::to_buffers(Options { format: Format::Markdown, ..LOG });
+    let plan = PlanView { title: "Upgrade shop".into(), way_back: "nothing to do".into(), ..PlanView::default() };
+    screen.message(&plan);
+    assert_eq!(written.stderr(), "Upgrade shop\nNothing to do.\n");
+    screen.result(&plan).expect("a buffer can be written");
+    screen.error(&Failure::from(anyhow!("odd")));
+    assert_eq!(written.stdout(), "### Upgrade shop\n\nNothing to do.\n");
+}
+
+#[test]
+fn an_error_before_the_result_is_the_markdown() {
+    let (screen, written) = Screen::to_buffers(Options { format: Format::Markdown, ..LOG });
+    screen.error(&Failure::from(anyhow!("odd")));
+    assert_eq!(written.stdout(), "```text\nerror: odd\n```\n");
+    assert_eq!(written.stderr(), "error: odd\n");
 }

@@ -1,0 +1,53 @@
+//! `rehearse`: a rehearsal alone, of an upgrade or of any command.
+
+use super::failure::Failure;
+use super::gather;
+use super::inputs::Inputs;
+use super::rehearse::{self, Played, UpgradeScene};
+use super::session::Session;
+use crate::domain::rehearsed::{Mode, Rehearsed};
+use crate::domain::report::ExitStatus;
+use crate::edge::disk::RunFolder;
+use crate::edge::host;
+
+/// Rehearses `helm upgrade` with the user's flags.
+///
+/// # Errors
+/// The chart or Helm's records cannot be had, or the rehearsal could not be played to its end.
+pub async fn of_upgrade(session: &Session, inputs: &Inputs, mode: Mode) -> Result<Rehearsed, Failure> {
+    let folder = RunFolder::create(&session.runs_root, &host::new_run_id())?;
+    let history = gather::read_history(session, &inputs.args.release).await?;
+    let chart = gather::pull(session, inputs, &folder).await?;
+    let current = gather::deployed(&history).or_else(|| history.last().map(|newest| &newest.release));
+    gather::register_secrets(session, current, None);
+    let scene = UpgradeScene { inputs, chart: &chart, current, mode };
+    let played = rehearse::upgrade(session, &folder, &scene, None).await?;
+    keep(&folder, &played)?;
+    Ok(played.rehearsed)
+}
+
+/// Rehearses any command that honours KUBECONFIG; `words` begin with the program.
+///
+/// # Errors
+/// Exit 2 for a command that would not stay within the rehearsal; else as [`of_upgrade`].
+pub async fn of_command(session: &Session, words: &[String], mode: Mode) -> Result<Rehearsed, Failure> {
+    let folder = RunFolder::create(&session.runs_root, &host::new_run_id())?;
+    let played = rehearse::command(session, &folder, words, mode).await?;
+    keep(&folder, &played)?;
+    Ok(played.rehearsed)
+}
+
+/// Returns the exit code that a rehearsal means: 20 if something would be refused or lost, or the command failed.
+#[must_use]
+pub fn exit(rehearsed: &Rehearsed) -> ExitStatus {
+    if rehearsed.blocks() { ExitStatus::Blocked } else { ExitStatus::Done }
+}
+
+fn keep(folder: &RunFolder, played: &Played) -> Result<(), Failure> {
+    folder.write("rehearsal.json", &serde_json::to_vec_pretty(&played.rehearsed).map_err(anyhow::Error::from)?)?;
+    // For `scripts/bench`.
+    let wall_us = u64::try_from(played.took.as_micros()).unwrap_or(u64::MAX);
+    let counters = serde_json::json!({"wall_us": wall_us, "proxy": played.counters});
+    folder.write("counters.json", &serde_json::to_vec_pretty(&counters).map_err(anyhow::Error::from)?)?;
+    Ok(())
+}
