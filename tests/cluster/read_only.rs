@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use crate::support::program::chart;
-use crate::support::{Bed, BedUser, Scene, Snapshot};
+use crate::support::{Bed, BedUser, OwnBed, Scene, Snapshot};
 
 /// Returns the lines of every read-only command, those that work and those that end badly.
 fn commands() -> Vec<(Vec<String>, i32)> {
@@ -117,39 +116,15 @@ fn grant_as_the_example_does(bed: &Bed, scene: &Scene<'_>, user: &BedUser<'_>, t
 #[test]
 fn read_only_commands_change_nothing_anywhere_in_the_cluster() {
     let Some(shared) = Bed::open() else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let bed = own_bed(&shared, folder.path());
-    {
-        let mut scene = Scene::hubble(&bed, "cluster", &[]);
-        let user = bed.user(&scene.namespace.name);
-        user.grant_cluster_role("cluster-admin");
-        scene.kubeconfig.clone_from(&user.kubeconfig);
-        let before = Snapshot::of_cluster(&bed);
-        for (words, code) in commands() {
-            scene.run(&words).expect(code);
-        }
-        assert_eq!(before.changes_until(&Snapshot::of_cluster(&bed)), Vec::<String>::new());
-        assert_no_writes(&user);
+    let bed = OwnBed::up(&shared);
+    let mut scene = Scene::hubble(&bed, "cluster", &[]);
+    let user = bed.user(&scene.namespace.name);
+    user.grant_cluster_role("cluster-admin");
+    scene.kubeconfig.clone_from(&user.kubeconfig);
+    let before = Snapshot::of_cluster(&bed);
+    for (words, code) in commands() {
+        scene.run(&words).expect(code);
     }
-    testbed(&["down", "--dir", &folder.path().join("bed").display().to_string()]);
-}
-
-/// Starts a bed of one's own, which ends with this process at the latest.
-pub(crate) fn own_bed(shared: &Bed, folder: &Path) -> Bed {
-    let folder = folder.join("bed");
-    let owner = std::process::id().to_string();
-    testbed(&["up", "--dir", &folder.display().to_string(), "--owner-pid", &owner]);
-    Bed {
-        kubeconfig: folder.join("kubeconfig"),
-        kubectl: shared.kubectl.clone(),
-        tokens: folder.join("tokens.csv"),
-        audit: folder.join("audit.log"),
-        folder,
-    }
-}
-
-pub(crate) fn testbed(words: &[&str]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/testbed");
-    let ended = Command::new(script).args(words).output().expect("scripts/testbed starts");
-    assert!(ended.status.success(), "testbed {words:?}: {}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(before.changes_until(&Snapshot::of_cluster(&bed)), Vec::<String>::new());
+    assert_no_writes(&user);
 }

@@ -9,8 +9,7 @@ use std::sync::Mutex;
 
 use serde_json::json;
 
-use crate::read_only::{own_bed, testbed};
-use crate::support::{Bed, Contents, Helm};
+use crate::support::{Bed, Contents, Helm, OwnBed};
 
 /// Two beds at once are too much for a small machine.
 pub(crate) static ONE_BED: Mutex<()> = Mutex::new(());
@@ -39,10 +38,8 @@ pub(crate) fn on_own_bed(test: impl FnOnce(&Bed, &Path, &Path)) {
     let Some(shared) = Bed::open() else { return };
     let Some(tool) = static_chart() else { return };
     let _one = ONE_BED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let folder = tempfile::tempdir().expect("a folder");
-    let bed = own_bed(&shared, folder.path());
-    test(&bed, &tool, folder.path());
-    testbed(&["down", "--dir", &bed.folder.display().to_string()]);
+    let bed = OwnBed::up(&shared);
+    test(&bed, &tool, bed.folder());
 }
 
 #[test]

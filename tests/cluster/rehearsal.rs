@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::read_only::{own_bed, testbed};
 use crate::real_charts::ONE_BED;
 use crate::support::program::chart;
-use crate::support::{Bed, BedUser, Dice, Helm, Scene, Snapshot};
+use crate::support::{Bed, BedUser, Dice, Helm, OwnBed, Scene, Snapshot};
 
 /// After so many rehearsals the releases are made anew, in another shape.
 const ROUND: usize = 36;
@@ -324,8 +323,7 @@ fn random_rehearsals_change_nothing_and_send_no_write() {
     let from: usize = env::var("CSGHUB_SOAK_FROM").ok().map_or(0, |from| from.parse().expect("a number"));
     let mut dice = Dice::new("rehearsal");
     let _one = ONE_BED.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = tempfile::tempdir().expect("a folder");
-    let bed = own_bed(&shared, folder.path());
+    let bed = OwnBed::up(&shared);
     if helmfile().is_none() {
         dice.say("helmfile: skipped: CSGHUB_HELMFILE names none");
     }
@@ -365,7 +363,6 @@ fn random_rehearsals_change_nothing_and_send_no_write() {
     }
     dice.say(&format!("{number} rehearsals, {clean} without a finding, {dry_runs} dry runs, no write and no change"));
     assert!(dry_runs > 10 * count, "there was something to see: {dry_runs}");
-    testbed(&["down", "--dir", &folder.path().join("bed").display().to_string()]);
 }
 
 /// The same check, with a mistake to find.
