@@ -29,5 +29,6 @@ pub mod trouble;
 pub mod values;
 pub mod version;
 pub mod view;
+pub mod wording;
 pub mod workload;
 pub mod yaml;

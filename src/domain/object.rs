@@ -28,6 +28,15 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
+    /// Returns `shop/init`, or the name alone where there is no namespace.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
     /// Returns the API group; empty for the core group.
     #[must_use]
     pub fn group(&self) -> &str {
@@ -71,10 +80,7 @@ impl Ord for ObjectRef {
 /// Writes `Job shop/migrate`, or `Namespace shop` for a cluster-scoped object.
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(f, "{} {}", self.kind, self.name),
-        }
+        write!(f, "{} {}", self.kind, self.full_name())
     }
 }
 

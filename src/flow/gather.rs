@@ -13,6 +13,7 @@ use crate::domain::release::{self, Release, ReleaseStatus};
 use crate::domain::release_objects::{NamedObject, named_objects, runs_in_upgrade};
 use crate::domain::report::Problem;
 use crate::domain::rights::{self, ResourceOfObject};
+use crate::domain::wording::counted;
 use crate::domain::{ownership, rollout, values};
 use crate::edge::cluster::{ClusterError, RecordPart, ReleaseRecord, RunState};
 use crate::edge::disk::RunFolder;
@@ -121,7 +122,7 @@ pub async fn gather(
     };
     let json = serde_json::to_vec_pretty(&facts).map_err(anyhow::Error::from)?;
     folder.write("facts.json", &json)?;
-    clock.finish(format!("{} objects, {}", facts.objects.len(), revisions(history.len())));
+    clock.finish(format!("{} objects, {}", facts.objects.len(), counted(history.len(), "revision")));
     let current = current.cloned();
     let target = target.ok().map(|dry_run| dry_run.release);
     Ok(Gathered { facts, chart, current, target })
@@ -176,12 +177,8 @@ pub async fn gather_rollback(
         unfinished_runs: unfinished_runs(session, release).await,
     };
     folder.write("facts.json", &serde_json::to_vec_pretty(&facts).map_err(anyhow::Error::from)?)?;
-    clock.finish(format!("{} objects, {}", facts.objects.len(), revisions(history.len())));
+    clock.finish(format!("{} objects, {}", facts.objects.len(), counted(history.len(), "revision")));
     Ok(facts)
-}
-
-fn revisions(count: usize) -> String {
-    if count == 1 { "1 revision".to_owned() } else { format!("{count} revisions") }
 }
 
 /// Gets the chart, once: every later Helm call uses this copy.

@@ -21,6 +21,7 @@ use crate::domain::rehearsed::{self, Mode, Rehearsed};
 use crate::domain::release::Release;
 use crate::domain::report::ExitStatus;
 use crate::domain::rights;
+use crate::domain::wording::counted;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::PulledChart;
 use crate::edge::host;
@@ -210,7 +211,7 @@ const UNREHEARSED: &str = "not rehearsed: a dry run needs the same rights as the
 fn keep_plan(session: &Session, prepared: &mut Prepared, plan: Plan) -> Result<(), Failure> {
     let clock = session.stage(Stage::Plan, "plan");
     prepared.folder.write("plan.json", &serde_json::to_vec_pretty(&plan).map_err(anyhow::Error::from)?)?;
-    clock.finish(if plan.steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", plan.steps.len()) });
+    clock.finish(counted(plan.steps.len(), "step"));
     prepared.plan = Some(plan);
     Ok(())
 }

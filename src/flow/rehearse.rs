@@ -134,6 +134,8 @@ async fn play(
             masker.add_object(&secret);
         }
     }
+    let record = rehearsal.written_record(&release).and_then(|record| release::decode(&record).ok());
+    let rendered = record.inspect(|rendered| gather::register_secrets(session, None, Some(rendered)));
     logs.keep();
     let (ended, said) = followed?;
     // What it said may quote Secrets that only the proxy saw.
@@ -141,9 +143,6 @@ async fn play(
         session.tell(&Event::Detail { what: format!("rehearsed: {line}") });
     }
     trust(&counters, is_upgrade)?;
-    let record = rehearsal.written_record(&release).and_then(|record| release::decode(&record).ok());
-    let rendered = record.inspect(|rendered| gather::register_secrets(session, None, Some(rendered)));
-    logs.keep();
     let exit_code = ended.status.code().unwrap_or(1);
     // What stops Helm before it writes anything: it names it, and no write says it.
     let stopped_by = match exit_code {

@@ -15,8 +15,7 @@ use super::Rehearsal;
 use super::call::{Denied, Resource};
 use super::lookup::Lookup;
 use super::message::Next;
-use super::read::already_exists;
-use super::read::not_found;
+use super::read::{already_exists, not_found};
 use super::write::{Act, Base, Write};
 
 /// Who serves a group and version.

@@ -63,7 +63,8 @@ pub fn upgrade(facts: &Facts, findings: &[Finding], rehearsal: &[rehearsed::Find
 fn cures(rehearsal: &[rehearsed::Finding]) -> Vec<Step> {
     let steps = rehearsal.iter().filter_map(|finding| match &finding.remedy {
         Remedy::RemoveFinishedJob { uid } => Some(Step {
-            id: format!("remove-job-{}", place(&finding.object)),
+            // Named once in the whole cluster.
+            id: format!("remove-job-{}", finding.object.full_name()),
             action: Action::RemoveJob { object: finding.object.clone(), uid: uid.clone() },
             because: match finding.fields.first() {
                 Some(field) => format!("{}: {}", field.path, finding.cause),
@@ -84,12 +85,6 @@ fn cures(rehearsal: &[rehearsed::Finding]) -> Vec<Step> {
         }
     }
     cures
-}
-
-/// Returns `shop/init`: in ids of steps, so that each is named once in the whole cluster.
-fn place(object: &ObjectRef) -> String {
-    let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-    format!("{namespace}{}", object.name)
 }
 
 /// Returns the plan of going back to revision `to_revision`.

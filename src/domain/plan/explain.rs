@@ -5,6 +5,7 @@ use crate::domain::object::ObjectRef;
 use crate::domain::rehearsed::summary::Heading;
 use crate::domain::rehearsed::{Rehearsed, wording};
 use crate::domain::view::{PlanView, StepView};
+use crate::domain::wording::{counted, is_or_are};
 
 /// Returns what the action does, in the imperative, without a full stop.
 #[must_use]
@@ -61,11 +62,7 @@ fn with_objects(mut text: String, remove: &[ObjectRef], keep: &[ObjectRef], data
 pub fn way_back(steps: &[Step]) -> String {
     let left = steps.iter().filter(|step| matches!(step.undo, Undo::Leave { .. } | Undo::Impossible { .. })).count();
     let effects: usize = steps.iter().map(|step| data_effects(&step.undo).len()).sum();
-    let not_undone = match left {
-        0 => None,
-        1 => Some("1 is not undone".to_owned()),
-        count => Some(format!("{count} are not undone")),
-    };
+    let not_undone = (left > 0).then(|| format!("{left} {} not undone", is_or_are(left)));
     let not_brought_back = match effects {
         0 => None,
         1 => Some("the data of 1 hook or Job is not brought back".to_owned()),
@@ -73,11 +70,7 @@ pub fn way_back(steps: &[Step]) -> String {
     };
     let lacks: Vec<String> = [not_undone, not_brought_back].into_iter().flatten().collect();
     let said = if lacks.is_empty() { "each can be undone".to_owned() } else { lacks.join(", ") };
-    match steps.len() {
-        0 => "nothing to do".to_owned(),
-        1 => format!("1 step; {said}"),
-        count => format!("{count} steps; {said}"),
-    }
+    if steps.is_empty() { "nothing to do".to_owned() } else { format!("{}; {said}", counted(steps.len(), "step")) }
 }
 
 fn data_effects(undo: &Undo) -> &[ObjectRef] {

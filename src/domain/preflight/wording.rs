@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use crate::domain::facts::Facts;
 use crate::domain::object::ObjectRef;
+pub(super) use crate::domain::wording::{counted, is_or_are};
 
 /// A finding names so many things at most; the rest is counted.
 const NAMED_AT_MOST: usize = 5;
@@ -23,16 +24,6 @@ pub(super) fn list_of<T: Display>(items: &[T], separator: &str, limit: usize) ->
         0 => named,
         more => format!("{named}{} and {more} more", separator.trim_end().trim_end_matches(',')),
     }
-}
-
-/// Returns `1 object`, `2 objects`.
-pub(super) fn count(number: usize, singular: &str) -> String {
-    format!("{number} {singular}{}", if number == 1 { "" } else { "s" })
-}
-
-/// Returns `is` for one, `are` for any other number.
-pub(super) fn is_or_are(number: usize) -> &'static str {
-    if number == 1 { "is" } else { "are" }
 }
 
 /// Returns the text on one line, without control characters: a cluster's text must neither break the layout nor reach the

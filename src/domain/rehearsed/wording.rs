@@ -7,6 +7,7 @@ use super::{Class, FieldChange, Finding, Mode, Rehearsed, RehearsedObject, Remed
 use crate::domain::object::ObjectRef;
 use crate::domain::plan::explain::some;
 use crate::domain::report::Problem;
+use crate::domain::wording::{counted, is_or_are};
 
 /// Fields that a line names.
 const FIELDS: usize = 2;
@@ -109,7 +110,7 @@ fn verdict(rehearsed: &Rehearsed) -> (Tone, String) {
     let harm = (!harm.is_empty()).then(|| harm.join(", "));
     let beside = harm.as_ref().map(|harm| format!("; {harm}")).unwrap_or_default();
     if refused > 0 {
-        let is = if refused == 1 { "is" } else { "are" };
+        let is = is_or_are(refused);
         let many = format!("{refused} of {} {is} refused", counted(total, "object"));
         return match (cured, refused - cured) {
             (0, _) => (Tone::Bad, format!("fail: {many}{beside}")),
@@ -134,7 +135,7 @@ fn verdict(rehearsed: &Rehearsed) -> (Tone, String) {
     }
     let unpredictable = rehearsed.under(Heading::Unpredictable).count();
     if unpredictable > 0 {
-        let is = if unpredictable == 1 { "is" } else { "are" };
+        let is = is_or_are(unpredictable);
         let all = counted(total, "object");
         return (
             Tone::Warning,
@@ -393,8 +394,7 @@ pub fn ways_on(standing: &[Finding]) -> Vec<String> {
 
 /// Returns what a user types to name the object: `persistentvolumeclaim/shop/data`.
 fn typed(object: &ObjectRef) -> String {
-    let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-    format!("{}/{namespace}{}", object.kind.to_lowercase(), object.name)
+    format!("{}/{}", object.kind.to_lowercase(), object.full_name())
 }
 
 /// Returns old and new value of a field as one line of JSON each; nothing where there is none. Of texts of several lines only the
@@ -446,10 +446,6 @@ pub fn plural(kind: &str) -> String {
         None if kind.ends_with('s') => kind.to_owned(),
         None => format!("{kind}s"),
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn all_of(count: usize) -> String {

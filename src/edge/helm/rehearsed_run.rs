@@ -9,7 +9,6 @@ use thiserror::Error;
 use tokio::process::{Child, ChildStdin};
 
 use super::guard::SUPERVISE_COMMAND;
-use super::run::LOOK_EVERY;
 use super::tail::{HelmLine, Tails};
 use super::{Helm, HelmError, find_program};
 use crate::domain::rehearsed::command::{self, RefusedWord};
@@ -106,23 +105,7 @@ impl RehearsedRun {
     /// # Errors
     /// [`HelmError`] if a file cannot be read or the process cannot be waited for.
     pub async fn next_line(&mut self) -> Result<Option<HelmLine>, HelmError> {
-        loop {
-            // What was written before the end must be read after it was seen.
-            let has_ended = self.status.is_some();
-            if let Some(line) = self.tails.next_line(has_ended)? {
-                return Ok(Some(line));
-            }
-            if has_ended {
-                return Ok(None);
-            }
-            tokio::select! {
-                status = self.child.wait() => {
-                    let status = status.map_err(|source| HelmError::Process { doing: "watch", verb: VERB, source })?;
-                    self.status = Some(status);
-                }
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-        }
+        self.tails.follow(&mut self.child, &mut self.status, VERB).await
     }
 
     /// Waits until the command has ended. Lines that were not asked for are dropped.

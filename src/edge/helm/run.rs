@@ -6,7 +6,6 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use tokio::process::Child;
@@ -16,9 +15,6 @@ use super::ask::upgrade_words;
 use super::tail::{HelmLine, Tails};
 use super::{Helm, HelmError, UpgradeRequest};
 use crate::domain::report::Problem;
-
-/// How often the files are looked at while a program runs.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How Helm ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,23 +136,7 @@ impl HelmRun {
     /// # Errors
     /// [`HelmError`] if a file cannot be read or the process cannot be waited for.
     pub async fn next_line(&mut self) -> Result<Option<HelmLine>, HelmError> {
-        loop {
-            // What was written before the end must be read after it was seen.
-            let has_ended = self.status.is_some();
-            if let Some(line) = self.tails.next_line(has_ended)? {
-                return Ok(Some(line));
-            }
-            if has_ended {
-                return Ok(None);
-            }
-            tokio::select! {
-                status = self.child.wait() => {
-                    let verb = self.verb;
-                    self.status = Some(status.map_err(|source| HelmError::Process { doing: "watch", verb, source })?);
-                }
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-        }
+        self.tails.follow(&mut self.child, &mut self.status, self.verb).await
     }
 
     /// Sends Helm SIGINT, once however often it is called: `helm upgrade` then marks the revision failed and ends. Wait for

@@ -8,11 +8,18 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::process::Child;
 
 use super::HelmError;
 
 /// The most that is kept in memory of one stream, in bytes, newest kept; the file holds all.
 const KEPT_BYTES: usize = 4 * 1024 * 1024;
+
+/// How often the files are looked at while a program runs.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A line longer than this, in bytes, is handed on in pieces.
 const LINE_LIMIT_BYTES: usize = 64 * 1024;
@@ -53,6 +60,35 @@ impl Tails {
         let tails =
             Self { out: Tail::open(out.0, Stream::Out)?, err: Tail::open(err.0, Stream::Err)?, lines: VecDeque::new() };
         Ok((tails, out.1, err.1))
+    }
+
+    /// Waits for the next line of `child`; nothing once it has ended, with its `status` kept, and every line was returned. May be
+    /// dropped and called again.
+    ///
+    /// # Errors
+    /// [`HelmError`] if a file cannot be read or the process cannot be waited for.
+    pub(super) async fn follow(
+        &mut self,
+        child: &mut Child,
+        status: &mut Option<ExitStatus>,
+        verb: &'static str,
+    ) -> Result<Option<HelmLine>, HelmError> {
+        loop {
+            // What was written before the end must be read after it was seen.
+            let has_ended = status.is_some();
+            if let Some(line) = self.next_line(has_ended)? {
+                return Ok(Some(line));
+            }
+            if has_ended {
+                return Ok(None);
+            }
+            tokio::select! {
+                ended = child.wait() => {
+                    *status = Some(ended.map_err(|source| HelmError::Process { doing: "watch", verb, source })?);
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
     }
 
     /// Returns the files of standard output and standard error.

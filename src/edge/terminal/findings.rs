@@ -1,9 +1,10 @@
 //! Preflight findings as text.
 
-use super::layout::{self, counted, hang, hang_at, text_of};
+use super::layout::{self, hang, hang_at, text_of};
 use super::options::Verbosity;
 use super::style::{Mark, Style};
 use crate::domain::preflight::{Finding, Outcome};
+use crate::domain::wording::counted;
 
 /// Returns what blocks first, then warnings; what is well is one line, unless `verbosity` asks for all.
 #[must_use]

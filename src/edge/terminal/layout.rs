@@ -113,11 +113,6 @@ pub(super) fn text_of(lines: &[String]) -> String {
     lines.iter().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
-/// Returns `count` with its noun, such as `1 check` or `2 checks`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
 /// Makes commands in backticks bold. A line holds them whole, or not at all.
 fn emphasise(style: Style, line: &str) -> String {
     let mut text = String::with_capacity(line.len());

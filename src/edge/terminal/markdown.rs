@@ -15,6 +15,7 @@ use crate::domain::rehearsed::summary::Heading;
 use crate::domain::rehearsed::wording::{self, About, Entry, Tone};
 use crate::domain::rehearsed::{Rehearsed, RehearsedObject};
 use crate::domain::view::PlanView;
+use crate::domain::wording::counted;
 
 /// How texts look that have no Markdown form.
 const PLAIN: Style = Style { width: 100, colour: false, unicode: true };
@@ -146,7 +147,7 @@ fn details(page: &mut String, rehearsed: &Rehearsed) {
     if differing.is_empty() {
         return;
     }
-    let objects = if differing.len() == 1 { "1 object".to_owned() } else { format!("{} objects", differing.len()) };
+    let objects = counted(differing.len(), "object");
     line(page, &format!("\n<details>\n<summary>Fields of {objects} that differ</summary>"));
     let mut told = 0;
     let mut inner = String::new();

@@ -1,12 +1,13 @@
 //! The end of a run as text: at most 25 rows, the most important first.
 
 use super::findings::{finding_lines, help_lines, waive_hint};
-use super::layout::{counted, cut, hang, hang_at, headline, rows_of, text_of};
+use super::layout::{cut, hang, hang_at, headline, rows_of, text_of};
 use super::options::Verbosity;
 use super::plan::section;
 use super::style::{Mark, Style};
 use crate::domain::preflight::Finding;
 use crate::domain::report::{ExitStatus, Fate, LeftBehind, Problem, RunReport};
+use crate::domain::wording::counted;
 
 /// Rows that the whole output of a failure may take.
 const ROWS: usize = 25;

@@ -39,7 +39,7 @@ fn run(facts: &Facts) -> Outcome {
     let Some(first) = foreign.first() else {
         return Outcome::pass(format!(
             "read {}, none is another's",
-            wording::count(super::count_read(facts), "object")
+            wording::counted(super::count_read(facts), "object")
         ));
     };
     let fix = match first.owner {
@@ -53,7 +53,7 @@ fn run(facts: &Facts) -> Outcome {
     Outcome::fail(
         format!(
             "{} {} another's: {}",
-            wording::count(foreign.len(), "object"),
+            wording::counted(foreign.len(), "object"),
             wording::is_or_are(foreign.len()),
             wording::list(&foreign, "; ")
         ),

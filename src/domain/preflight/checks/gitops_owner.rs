@@ -16,7 +16,7 @@ fn run(facts: &Facts) -> Outcome {
         }
     }
     let Some((first, _)) = claims.first() else {
-        let read = wording::count(super::count_read(facts), "object");
+        let read = wording::counted(super::count_read(facts), "object");
         return Outcome::pass(format!("read {read}, none carries the mark of Argo CD or Flux"));
     };
     let found: Vec<String> = claims
@@ -27,7 +27,7 @@ fn run(facts: &Facts) -> Outcome {
                 "{} `{}` owns {}: {}",
                 owner.tool,
                 owner.name,
-                wording::count(objects.len(), "object"),
+                wording::counted(objects.len(), "object"),
                 wording::list_of(&names, ", ", 3)
             )
         })

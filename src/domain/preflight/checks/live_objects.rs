@@ -26,7 +26,7 @@ fn run(facts: &Facts) -> Outcome {
         let names: Vec<String> = unread.iter().map(|(object, _)| object.object.to_string()).collect();
         return Outcome::could_not_tell(format!(
             "{} could not be read, so neither owner nor state is known: {}; the first: {}",
-            wording::count(unread.len(), "object"),
+            wording::counted(unread.len(), "object"),
             wording::list(&names, ", "),
             wording::quote(because)
         ));
@@ -34,12 +34,12 @@ fn run(facts: &Facts) -> Outcome {
     let missing: Vec<String> =
         facts.objects.iter().filter(|object| is_missed(object)).map(|object| object.object.to_string()).collect();
     if missing.is_empty() {
-        return Outcome::pass(format!("read {}", wording::count(facts.objects.len(), "object")));
+        return Outcome::pass(format!("read {}", wording::counted(facts.objects.len(), "object")));
     }
     Outcome::warn(
         format!(
             "{} of the current revision {} gone: {}; Helm makes those anew that the chart still has",
-            wording::count(missing.len(), "object"),
+            wording::counted(missing.len(), "object"),
             wording::is_or_are(missing.len()),
             wording::list(&missing, ", ")
         ),

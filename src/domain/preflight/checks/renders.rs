@@ -24,7 +24,7 @@ fn run(facts: &Facts) -> Outcome {
     }
     let objects = facts.objects.iter().filter(|object| object.role.in_target).count();
     let hooks = facts.objects.iter().filter(|object| object.role.target_hook.is_some()).count();
-    Outcome::pass(format!("{} and {}", wording::count(objects, "object"), wording::count(hooks, "hook")))
+    Outcome::pass(format!("{} and {}", wording::counted(objects, "object"), wording::counted(hooks, "hook")))
 }
 
 /// Helm refuses a dry run where it would refuse the upgrade; another check then says why.

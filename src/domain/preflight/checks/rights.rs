@@ -18,7 +18,7 @@ fn run(facts: &Facts) -> Outcome {
     }
     let missing = group(rights);
     if missing.is_empty() {
-        return Outcome::pass(format!("has {}", wording::count(rights.len(), "right")));
+        return Outcome::pass(format!("has {}", wording::counted(rights.len(), "right")));
     }
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     if facts.is_read_only {

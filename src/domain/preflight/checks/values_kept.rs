@@ -30,7 +30,7 @@ fn run(facts: &Facts) -> Outcome {
     Outcome::fail(
         format!(
             "{} of revision {} would be lost: {}",
-            wording::count(lost.len(), "value"),
+            wording::counted(lost.len(), "value"),
             base.revision,
             wording::list(&paths, ", ")
         ),

@@ -22,14 +22,14 @@ fn run(facts: &Facts) -> Outcome {
     let mut behind: Vec<Behind<'_>> = facts.objects.iter().filter_map(behind).collect();
     behind.sort_by_key(|object| !object.has_failed);
     let Some(first) = behind.first() else {
-        let read = wording::count(super::count_read(facts), "object");
+        let read = wording::counted(super::count_read(facts), "object");
         return Outcome::pass(format!("read {read}, each that is there is current"));
     };
     let named: Vec<String> = behind.iter().map(|behind| format!("{}: {}", behind.object, behind.how)).collect();
     Outcome::warn(
         format!(
             "{} {} not current before the upgrade: {}. What is broken before cannot be told from what the upgrade breaks",
-            wording::count(behind.len(), "object"),
+            wording::counted(behind.len(), "object"),
             wording::is_or_are(behind.len()),
             wording::list_of(&named, "; ", NAMED_AT_MOST)
         ),
