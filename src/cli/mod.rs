@@ -12,6 +12,7 @@ use crate::edge::terminal::{Options, Screen};
 
 #[cfg(feature = "cluster")]
 mod arguments;
+mod filter;
 #[cfg(feature = "cluster")]
 mod open;
 #[cfg(feature = "cluster")]
@@ -19,12 +20,14 @@ mod plan;
 mod post_render;
 #[cfg(feature = "cluster")]
 mod preflight;
+mod profile;
 #[cfg(feature = "cluster")]
 mod rehearse;
 #[cfg(feature = "cluster")]
 mod resume;
 #[cfg(feature = "cluster")]
 mod rollback;
+mod rules;
 mod shared;
 #[cfg(feature = "cluster")]
 mod status;
@@ -70,7 +73,9 @@ enum Command {
     Resume(resume::ResumeArgs),
     #[cfg(feature = "cluster")]
     Rollback(rollback::RollbackArgs),
+    Profile(profile::ProfileArgs),
     PostRender(post_render::PostRenderArgs),
+    Filter(filter::FilterArgs),
 }
 
 /// Runs the command line, prints its result or its error once, and returns the exit code.
@@ -161,6 +166,8 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
             open::with_session(&cli.shared, async |session, screen| rollback::run(&args, session, screen).await)
                 .map_err(fail)
         }
-        Command::PostRender(args) => post_render::run(&args).map_err(fail),
+        Command::Profile(args) => profile::run(&args).map_err(fail),
+        Command::PostRender(args) => post_render::run(&args, &cli.shared).map_err(fail),
+        Command::Filter(args) => filter::run(&args, &cli.shared).map_err(fail),
     }
 }

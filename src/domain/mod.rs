@@ -16,6 +16,7 @@ pub mod ownership;
 pub mod plan;
 pub mod post_rendering;
 pub mod preflight;
+pub mod profile;
 pub mod random;
 pub mod redaction;
 pub mod rehearsed;

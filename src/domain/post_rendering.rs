@@ -65,6 +65,22 @@ pub struct Replay {
     pub random: Vec<RandomField>,
 }
 
+/// What rules may know of the release.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Its name.
+    pub release: Option<String>,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// The version of the chart that it has.
+    pub from: Option<String>,
+    /// The version of the chart that is rendered.
+    pub to: Option<String>,
+    /// Whether the release is installed now, so that there is no `from`.
+    #[serde(default)]
+    pub is_new: bool,
+}
+
 /// The user's own post-renderer: it runs first, as our child.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstRenderer {

@@ -8,14 +8,15 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::plan::saved::{SAVED_PLAN_FORMAT, SavedPlan};
+use super::profile::{PROFILE_FORMAT, Profile};
 use super::rehearsed::{REHEARSED_FORMAT, Rehearsed};
 use super::report::{REPORT_FORMAT, RunReport};
 use super::view::PlanView;
 
-/// Returns every schema, with the name of its file in `schemas/`: the saved plan, and the documents of `-o json` for a plan, for a
+/// Returns every schema, with the name of its file in `schemas/`: a profile, the saved plan, and the documents of `-o json` for a plan, for a
 /// rehearsal and for the end of a run.
 #[must_use]
-pub fn schemas() -> [(&'static str, Value); 4] {
+pub fn schemas() -> [(&'static str, Value); 5] {
     let (mut plan, mut report) = (schema_of::<PlanView>(), schema_of::<RunReport>());
     // What the documents have beyond the values.
     add(&mut plan, "format", json!({}));
@@ -27,6 +28,7 @@ pub fn schemas() -> [(&'static str, Value); 4] {
     );
     [
         ("plan.json", of_version(plan, REPORT_FORMAT)),
+        ("profile.json", of_version(profile(), PROFILE_FORMAT)),
         ("rehearsal.json", of_version(schema_of::<Rehearsed>(), REHEARSED_FORMAT)),
         ("report.json", of_version(report, REPORT_FORMAT)),
         ("saved-plan.json", of_version(schema_of::<SavedPlan>(), SAVED_PLAN_FORMAT)),
@@ -47,6 +49,13 @@ fn of_version(mut schema: Value, version: u32) -> Value {
         *format = json!({ "description": "The version of this form.", "const": version });
     }
     schema
+}
+
+/// A profile is written by people: what they may leave out, and nothing else is allowed.
+fn profile() -> Value {
+    let settings = SchemaSettings::draft2020_12()
+        .with_transform(RecursiveTransform(without_links as fn(&mut Schema)));
+    settings.into_generator().into_root_schema_for::<Profile>().to_value()
 }
 
 fn schema_of<T: JsonSchema>() -> Value {

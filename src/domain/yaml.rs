@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 pub use build::MAX_DEPTH;
+pub use quoted::{Indented, indent_quoted};
 
 /// One document of a stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,6 +138,22 @@ pub fn parse_mapping(text: &str) -> Result<Map<String, Value>, MappingError> {
         Value::Number(_) => Err(MappingError::NoMapping { found: "a number" }),
         Value::Bool(_) => Err(MappingError::NoMapping { found: "a boolean" }),
     }
+}
+
+/// Returns what a scalar means as a value; `is_plain` for one without quotes and block indicator, `tag` in full.
+///
+/// # Errors
+/// Why it has no meaning, in a few words.
+pub fn scalar_value(text: &str, is_plain: bool, tag: Option<&str>) -> Result<Value, String> {
+    scalar::resolve(text, is_plain, tag)?.into_value()
+}
+
+/// Returns the key that a scalar is in a mapping.
+///
+/// # Errors
+/// Why it can be no key, in a few words.
+pub fn scalar_key(text: &str, is_plain: bool, tag: Option<&str>) -> Result<String, String> {
+    scalar::resolve(text, is_plain, tag)?.into_key()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 )]
 
 mod facts_format;
+mod post_render;
 mod preflight;
 mod properties;
 mod registry;

@@ -3,51 +3,83 @@
 mod first;
 
 use std::env;
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::filter;
+use super::rules::RulesArgs;
+use super::shared::Shared;
 use crate::domain::post_rendering::{
     BLOB_FILE, FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE, Mode, REPLAY_FILE, Replay, TROUBLE_FILE,
 };
 use crate::domain::report::{ExitStatus, Problem};
 use crate::edge::disk::RunFolder;
 use crate::edge::terminal::Failure;
-use crate::postrender::{self, ReplayError};
+use crate::postrender::{self, RenderError, ReplayError, Rules};
 
-/// Pass rendered manifests through, for `helm upgrade --post-renderer`
+/// Change rendered manifests by the rules of a profile, for `helm upgrade --post-renderer`
 ///
-/// Reads manifests on stdin and writes them to stdout, byte for byte. Empty input is an error: Helm 3 would delete the release.
-/// In a run of `helm csghub upgrade` it keeps the rehearsed manifests, and puts them in the place of the same ones with other
-/// random values.
+/// Reads manifests on stdin and writes them to stdout; documents that no rule changes leave byte for byte as they came, and without
+/// a profile all of them do. Empty input is an error: Helm 3 would delete the release. In a run of `helm csghub upgrade` it keeps
+/// the rehearsed manifests, and puts them in the place of the same ones with other random values.
 #[derive(Debug, clap::Args)]
-pub(super) struct PostRenderArgs {}
+pub(super) struct PostRenderArgs {
+    #[command(flatten)]
+    rules: RulesArgs,
+}
 
 /// The name by which Helm 4 knows us as a post-renderer: `postrenderer/plugin.yaml`.
 const PLUGIN_NAME: &str = "csghub-postrender";
 
-/// Copies the manifests, or does what the run says that started Helm.
-pub(super) fn run(_args: &PostRenderArgs) -> Result<ExitStatus, Failure> {
-    let mut input = Vec::new();
-    let fail = |error: anyhow::Error| Failure::new(ExitStatus::Unexpected, error);
-    io::stdin().lock().read_to_end(&mut input).context("read the manifests on standard input").map_err(fail)?;
-    match order().map_err(fail)? {
-        Some(order) => match order.carry_out(&input) {
+/// Renders the manifests, as the run says that started Helm, where one did.
+pub(super) fn run(args: &PostRenderArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
+    let order = order().map_err(unexpected)?;
+    match (args.rules.rules(shared.namespace.as_deref()), order) {
+        (Ok(rules), None) => stream(&rules),
+        (Ok(rules), Some(order)) => match order.carry_out(&rules) {
             Ok(output) => write(&output),
-            Err(error) => Err(fail(order.leave_trouble(error))),
+            Err(error) => Err(unexpected(order.leave_trouble(error))),
         },
-        None => match postrender::render(&input) {
-            Ok(output) => write(output),
-            // Helm 4 drops what is written to standard error, and would show nothing.
-            Err(error) if env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == PLUGIN_NAME) => {
-                write(postrender::refusal(&error.to_string()).as_bytes())
-            }
-            Err(error) => {
-                Err(Failure::new(ExitStatus::Usage, error).hinted("Helm calls it: `helm upgrade ... --post-renderer`"))
-            }
-        },
+        (Err(failure), None) => refuse(failure),
+        (Err(failure), Some(order)) => {
+            let because = anyhow::anyhow!(failure.chain().join(": "));
+            Err(unexpected(order.leave_trouble(because)))
+        }
     }
+}
+
+fn unexpected(error: anyhow::Error) -> Failure {
+    Failure::new(ExitStatus::Unexpected, error)
+}
+
+/// Renders as it reads.
+fn stream(rules: &Rules) -> Result<ExitStatus, Failure> {
+    let input = without_buffer(io::stdin()).context("read the manifests on standard input").map_err(unexpected)?;
+    let output = without_buffer(io::stdout()).context("write the manifests to standard output").map_err(unexpected)?;
+    match postrender::render(input, output, rules) {
+        Ok(_) => Ok(ExitStatus::Done),
+        Err(error @ (RenderError::Read(_) | RenderError::Write(_))) => Err(filter::failure(error)),
+        Err(error) => refuse(filter::failure(error).hinted("Helm calls it: `helm upgrade ... --post-renderer`")),
+    }
+}
+
+/// Tells a Helm that nobody watches why there is no result.
+fn refuse(failure: Failure) -> Result<ExitStatus, Failure> {
+    // Helm 4 drops what is written to standard error, and would show nothing.
+    if env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == PLUGIN_NAME) {
+        // Documents may stand before it.
+        return write(format!("\n---\n{}", postrender::refusal(&failure.chain().join(": "))).as_bytes());
+    }
+    Err(failure)
+}
+
+/// Returns the stream as a file: the library's buffers would only copy.
+fn without_buffer(stream: impl AsFd) -> io::Result<File> {
+    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
 }
 
 fn write(output: &[u8]) -> Result<ExitStatus, Failure> {
@@ -56,7 +88,7 @@ fn write(output: &[u8]) -> Result<ExitStatus, Failure> {
         .write_all(output)
         .and_then(|()| stdout.flush())
         .context("write the manifests to standard output")
-        .map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
+        .map_err(unexpected)?;
     Ok(ExitStatus::Done)
 }
 
@@ -82,22 +114,24 @@ fn order() -> anyhow::Result<Option<Order>> {
 }
 
 impl Order {
-    fn carry_out(&self, input: &[u8]) -> anyhow::Result<Vec<u8>> {
-        let of_first = match &self.first {
-            Some(first) => first::run(first, input)?,
-            None => input.to_vec(),
-        };
-        let rendered = postrender::render(&of_first).context("there is nothing to apply")?;
+    fn carry_out(&self, rules: &Rules) -> anyhow::Result<Vec<u8>> {
+        let mut input = Vec::new();
+        io::stdin().lock().read_to_end(&mut input).context("read the manifests on standard input")?;
+        if let Some(first) = &self.first {
+            input = first::run(first, &input)?;
+        }
+        let mut rendered = Vec::with_capacity(input.len());
+        postrender::render(input.as_slice(), &mut rendered, rules)?;
         match self.mode {
             Mode::Keep => {
-                self.folder.write(BLOB_FILE, rendered)?;
-                Ok(rendered.to_vec())
+                self.folder.write(BLOB_FILE, &rendered)?;
+                Ok(rendered)
             }
             Mode::Replay => {
                 let kept = self.folder.read(BLOB_FILE)?.context("the rehearsed manifests are not there")?;
                 let replay = self.folder.read(REPLAY_FILE)?.context("what is random is not there")?;
                 let replay: Replay = serde_json::from_slice(&replay).context("read what is random")?;
-                Ok(postrender::replay(&kept, rendered, &replay)?.to_vec())
+                Ok(postrender::replay(&kept, &rendered, &replay)?.to_vec())
             }
         }
     }

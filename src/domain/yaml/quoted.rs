@@ -26,32 +26,69 @@ pub(super) fn first_value(text: &str) -> Result<Value, Fault> {
 fn read(text: &str) -> Result<Value, Fault> {
     match build::first_document(text) {
         Ok(reading) => Ok(reading.value),
-        Err(fault) if fault.wants_indent => {
-            let indent = deeper_than_all(text);
-            let guessed = guess(text);
-            match read_curing(&indent_lines(text, &guessed, &indent), &indent) {
-                Ok(reading) if are_quoted(&guessed, &reading.quoted) => Ok(reading.value),
-                _ => read_curing(text, &indent).map(|reading| reading.value),
-            }
-        }
+        Err(fault) if fault.wants_indent => cure(text).map(|(_, reading)| reading.value),
         Err(fault) => Err(fault),
     }
 }
 
-fn read_curing(text: &str, indent: &str) -> Result<Reading, Fault> {
-    let mut text = text.to_owned();
+/// A text in which lines within quotes are indented, so that the parser takes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indented {
+    /// With the blanks.
+    pub text: String,
+    /// Where the lines begin, in bytes of the text without them, ascending.
+    pub lines: Vec<usize>,
+    /// How many blanks each of them got.
+    pub blanks: usize,
+}
+
+/// Returns the text as the parser takes it; nothing if it does so as it is, or never.
+#[must_use]
+pub fn indent_quoted(text: &str) -> Option<Indented> {
+    if !build::first_document(text).is_err_and(|fault| fault.wants_indent) {
+        return None;
+    }
+    let (numbers, _) = cure(text).ok()?;
+    let indent = deeper_than_all(text);
+    let mut starts = Vec::with_capacity(numbers.len());
+    let mut numbers_left = numbers.iter().peekable();
+    let mut at = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        if numbers_left.next_if(|&&number| number == index + 1).is_some() {
+            starts.push(at);
+        }
+        at += line.len();
+    }
+    Some(Indented { text: indent_lines(text, &numbers, &indent), lines: starts, blanks: indent.len() })
+}
+
+/// Returns the lines that must be indented, ascending, and what the text then says.
+fn cure(text: &str) -> Result<(Vec<usize>, Reading), Fault> {
+    let indent = deeper_than_all(text);
+    let guessed = guess(text);
+    match cure_further(text, guessed.clone(), &indent) {
+        Ok((lines, reading)) if are_quoted(&guessed, &reading.quoted) => Ok((lines, reading)),
+        _ => cure_further(text, Vec::new(), &indent),
+    }
+}
+
+/// Indents those lines, then as many more as the parser asks for.
+fn cure_further(text: &str, lines: Vec<usize>, indent: &str) -> Result<(Vec<usize>, Reading), Fault> {
+    let mut lines = lines;
     let mut cured_until = 0;
     for _ in 0..MAX_READINGS {
-        match build::first_document(&text) {
+        match build::first_document(&indent_lines(text, &lines, indent)) {
             Err(fault) if fault.wants_indent && fault.line > cured_until => {
-                let lines = surely_quoted(&text, fault.line);
-                cured_until = lines.last().copied().unwrap_or(fault.line);
-                text = indent_lines(&text, &lines, indent);
+                let more = surely_quoted(text, fault.line);
+                cured_until = more.last().copied().unwrap_or(fault.line);
+                lines.extend(more);
+                lines.sort_unstable();
+                lines.dedup();
             }
-            answer => return answer,
+            answer => return answer.map(|reading| (lines, reading)),
         }
     }
-    build::first_document(&text)
+    build::first_document(&indent_lines(text, &lines, indent)).map(|reading| (lines, reading))
 }
 
 /// Returns blanks enough to be deeper than any block.

@@ -1,0 +1,84 @@
+//! The flags by which `post-render` and `filter` are told which rules to follow, and what these may know of the release.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+
+use crate::domain::post_rendering::About;
+use crate::domain::profile::{self, Profile};
+use crate::edge::terminal::Failure;
+use crate::domain::report::ExitStatus;
+use crate::postrender::Rules;
+
+/// Which profile, and what of the release.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct RulesArgs {
+    /// Follow the rules of this embedded profile; may be given several times
+    #[arg(long, value_name = "NAME")]
+    profile: Vec<String>,
+    /// Follow the rules of this profile of yours; may be given several times
+    #[arg(long, value_name = "FILE")]
+    profile_file: Vec<PathBuf>,
+    /// Name of the release
+    #[arg(long, value_name = "NAME")]
+    release: Option<String>,
+    /// Chart version that the release has now
+    #[arg(long, value_name = "VERSION", conflicts_with = "new")]
+    from: Option<String>,
+    /// Chart version that is rendered
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
+    /// The release is installed now: it has no version to come from
+    #[arg(long)]
+    new: bool,
+}
+
+impl RulesArgs {
+    /// Returns the rules that hold.
+    ///
+    /// # Errors
+    /// A profile that cannot be read or is not well-formed, or a rule that needs to know more.
+    pub(super) fn rules(&self, namespace: Option<&str>) -> Result<Rules, Failure> {
+        let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
+        let mut rules = Vec::new();
+        for name in &self.profile {
+            let (profile, _) = embedded(name)?;
+            rules.extend(profile.post_render);
+        }
+        for file in &self.profile_file {
+            rules.extend(read(file)?.post_render);
+        }
+        let about = About {
+            release: self.release.clone(),
+            namespace: namespace.map(str::to_owned),
+            from: self.from.clone(),
+            to: self.to.clone(),
+            is_new: self.new,
+        };
+        Rules::new(&rules, about).map_err(|error| usage(error.into()))
+    }
+}
+
+/// Returns an embedded profile and its text.
+///
+/// # Errors
+/// There is none of that name.
+pub(super) fn embedded(name: &str) -> Result<(Profile, &'static str), Failure> {
+    let all = profile::embedded().map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
+    let names: Vec<String> = all.iter().map(|(profile, _)| profile.name.clone()).collect();
+    all.into_iter().find(|(profile, _)| profile.name == name).ok_or_else(|| {
+        Failure::new(ExitStatus::Usage, anyhow!("no profile is called `{name}`; there are {}", names.join(", ")))
+            .hinted("`csghub profile list` says more; `--profile-file FILE` names one of yours")
+    })
+}
+
+/// Returns the profile in a file.
+///
+/// # Errors
+/// It cannot be read, or is not well-formed.
+pub(super) fn read(file: &std::path::Path) -> Result<Profile, Failure> {
+    let failure = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
+    let text = std::fs::read_to_string(file).with_context(|| format!("read the profile {}", file.display())).map_err(failure)?;
+    profile::parse(&text).with_context(|| format!("the profile {} cannot be used", file.display())).map_err(failure)
+}

@@ -1,0 +1,331 @@
+//! What a profile says about rendered manifests: which documents, and what is changed in them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::domain::field_path::FieldPath;
+use crate::domain::object::Object;
+use crate::domain::version::satisfies;
+
+/// A change of some documents, with its reason.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rule {
+    /// How the rule is called in notes and errors: lower-case letters, digits and dashes.
+    pub name: String,
+    /// Why, in a few words; the notes quote it.
+    pub because: String,
+    /// Which documents; all of them if it is left out.
+    #[serde(default, skip_serializing_if = "Select::is_all")]
+    pub select: Select,
+    /// What is changed in each of them, in this order.
+    pub changes: Vec<Change>,
+}
+
+/// Which documents. What is left out matches all; of several things in a list, one must match.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Select {
+    /// `Deployment.apps`, or `Service` for the core group; `*.apps` for all kinds of a group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<GroupKind>,
+    /// `metadata.name`; `*` stands for any characters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<NamePattern>,
+    /// `metadata.namespace`, or the release's namespace where a document has none; `*` stands for any characters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<NamePattern>,
+    /// Labels that must all be there; `*` stands for any characters of a value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, NamePattern>,
+    /// The chart version that the release comes from, as a constraint such as `<2.2.0`. Nothing matches a new release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The chart version that is rendered, as a constraint such as `>=2.2.0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+impl Select {
+    /// Tells whether nothing is asked for: every document is selected.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One change of a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Labels that the document gets, or gets another value of.
+    SetLabels(BTreeMap<String, String>),
+    /// Labels that the document loses.
+    RemoveLabels(Vec<String>),
+    /// Annotations that the document gets, or gets another value of.
+    SetAnnotations(BTreeMap<String, String>),
+    /// Annotations that the document loses.
+    RemoveAnnotations(Vec<String>),
+    /// A field that gets another value.
+    Set(SetField),
+    /// A field or list item that goes, such as `spec.template.spec.nodeSelector`.
+    Remove(FieldPath),
+    /// Items that a list gets.
+    AddItems(AddItems),
+    /// Items that a list loses.
+    RemoveItems(RemoveItems),
+    /// The document goes as a whole.
+    Drop,
+    /// A document that is added once, if any document is selected, before the first one whose kind Helm installs later.
+    AddDocument(Map<String, Value>),
+    /// Labels and annotations by which Helm knows what belongs to the release.
+    Adopt,
+    /// `helm.sh/resource-policy: keep`: Helm never deletes the object.
+    Keep,
+    /// Pods use another claim, one that exists.
+    TakeClaim(TakeClaim),
+    /// A claim is marked to be filled from another one, named here, and that one to be removed later. `{release}` and `{namespace}`
+    /// stand for those of the release.
+    CopyClaimFrom(String),
+    /// The name of a Job ends with a digest of its content, so that a changed Job is another one.
+    UniqueJobNames,
+    /// Images are taken from another registry: `docker.io` or `docker.io/library` on the left, what stands in its place on the right.
+    MirrorImages(BTreeMap<String, String>),
+    /// Images by digest: the image as the chart names it on the left, `sha256:...` on the right.
+    PinImages(BTreeMap<String, String>),
+    /// Fields that a server sets and that must not be applied: `status`, `metadata.uid`, `metadata.managedFields` and their like.
+    StripServerFields,
+    /// Descriptions in the schemas of CRDs go.
+    SlimCrdDescriptions,
+}
+
+/// A field and its value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SetField {
+    /// Such as `spec.template.spec.containers[*].imagePullPolicy`. Mappings that are missing are made, list items are not.
+    pub path: FieldPath,
+    /// A text, a number, a boolean.
+    pub value: Value,
+}
+
+/// Items that a list gets at its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AddItems {
+    /// The list, such as `spec.template.spec.containers[name=web].env`; it is made where it is missing.
+    pub path: FieldPath,
+    /// The field that tells items apart, such as `name`: an item whose key is there already is not added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What is added.
+    pub items: Vec<Value>,
+}
+
+/// Items that a list loses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RemoveItems {
+    /// The list.
+    pub path: FieldPath,
+    /// The field that tells items apart, such as `name`; left out where the items are single values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The values of that field, or the items themselves; `*` stands for any characters.
+    pub values: Vec<NamePattern>,
+}
+
+/// Which claim takes the place of which. `{release}` and `{namespace}` stand for those of the release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TakeClaim {
+    /// The claim that the chart's pods use.
+    pub of: String,
+    /// The claim that they shall use.
+    pub take: String,
+}
+
+/// `Kind.group`, or `Kind` for the core group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct GroupKind {
+    /// Or `*`.
+    pub kind: String,
+    /// Empty for the core group.
+    pub group: String,
+}
+
+impl GroupKind {
+    /// Tells whether a document of that `apiVersion` and `kind` is meant.
+    #[must_use]
+    pub fn is_of(&self, api_version: &str, kind: &str) -> bool {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        (self.kind == "*" || self.kind == kind) && self.group == group
+    }
+}
+
+impl TryFrom<String> for GroupKind {
+    type Error = NotAPattern;
+
+    fn try_from(text: String) -> Result<Self, NotAPattern> {
+        let (kind, group) = text.split_once('.').unwrap_or((&text, ""));
+        let is_kind = kind == "*" || kind.starts_with(|first: char| first.is_ascii_uppercase());
+        if !is_kind || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'*') {
+            return Err(NotAPattern { text, wanted: "Kind or Kind.group" });
+        }
+        Ok(Self { kind: kind.to_owned(), group: group.to_owned() })
+    }
+}
+
+impl From<GroupKind> for String {
+    fn from(of: GroupKind) -> Self {
+        if of.group.is_empty() { of.kind } else { format!("{}.{}", of.kind, of.group) }
+    }
+}
+
+/// A name in which `*` stands for any characters.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct NamePattern {
+    text: String,
+    /// Nothing where the text has no `*`.
+    regex: Option<Regex>,
+}
+
+impl NamePattern {
+    /// Tells whether the pattern covers the name.
+    #[must_use]
+    pub fn covers(&self, name: &str) -> bool {
+        self.regex.as_ref().map_or(self.text == name, |regex| regex.is_match(name))
+    }
+}
+
+impl PartialEq for NamePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+/// The text is no name, kind or pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{text}` is not {wanted}")]
+pub struct NotAPattern {
+    text: String,
+    wanted: &'static str,
+}
+
+impl FromStr for NamePattern {
+    type Err = NotAPattern;
+
+    fn from_str(text: &str) -> Result<Self, NotAPattern> {
+        let regex = if text.contains('*') {
+            let pattern = format!("^(?s:{})$", regex::escape(text).replace(r"\*", ".*"));
+            Some(Regex::new(&pattern).map_err(|_| NotAPattern { text: text.to_owned(), wanted: "a name with `*`" })?)
+        } else {
+            None
+        };
+        Ok(Self { text: text.to_owned(), regex })
+    }
+}
+
+impl TryFrom<String> for NamePattern {
+    type Error = NotAPattern;
+
+    fn try_from(text: String) -> Result<Self, NotAPattern> {
+        text.parse()
+    }
+}
+
+impl From<NamePattern> for String {
+    fn from(pattern: NamePattern) -> Self {
+        pattern.text
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Rule {
+    /// Checks what no type says; the error is a field within the rule and what is wrong with it.
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
+        for (field, version) in [("from", &self.select.from), ("to", &self.select.to)] {
+            if let Some(version) = version
+                && let Err(error) = satisfies(version, "1.0.0")
+            {
+                return Err((format!("select.{field}"), error.to_string()));
+            }
+        }
+        for (index, change) in self.changes.iter().enumerate() {
+            change.check().map_err(|(within, cause)| (format!("changes[{index}].{within}"), cause))?;
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    /// Returns the name by which a profile says it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::SetLabels(_) => "set-labels",
+            Self::RemoveLabels(_) => "remove-labels",
+            Self::SetAnnotations(_) => "set-annotations",
+            Self::RemoveAnnotations(_) => "remove-annotations",
+            Self::Set(_) => "set",
+            Self::Remove(_) => "remove",
+            Self::AddItems(_) => "add-items",
+            Self::RemoveItems(_) => "remove-items",
+            Self::Drop => "drop",
+            Self::AddDocument(_) => "add-document",
+            Self::Adopt => "adopt",
+            Self::Keep => "keep",
+            Self::TakeClaim(_) => "take-claim",
+            Self::CopyClaimFrom(_) => "copy-claim-from",
+            Self::UniqueJobNames => "unique-job-names",
+            Self::MirrorImages(_) => "mirror-images",
+            Self::PinImages(_) => "pin-images",
+            Self::StripServerFields => "strip-server-fields",
+            Self::SlimCrdDescriptions => "slim-crd-descriptions",
+        }
+    }
+
+    fn check(&self) -> Result<(), (String, String)> {
+        let wrong = |cause: &str| Err((self.word().to_owned(), cause.to_owned()));
+        match self {
+            Self::Set(SetField { value, .. }) if value.is_array() || value.is_object() => {
+                wrong("the value must be a text, a number or a boolean; `add-items` adds to lists")
+            }
+            Self::AddItems(AddItems { key: Some(key), items, .. }) if items.iter().any(|item| item.get(key).is_none()) => {
+                wrong(&format!("an item has no `{key}`"))
+            }
+            Self::AddDocument(document) => match Object::new(Value::Object(document.clone())) {
+                Ok(_) => Ok(()),
+                Err(error) => wrong(&error.to_string()),
+            },
+            Self::PinImages(images) => match images.values().find(|digest| !is_digest(digest)) {
+                Some(digest) => wrong(&format!("`{digest}` is no digest such as sha256:<64 digits>")),
+                None => Ok(()),
+            },
+            Self::MirrorImages(mirrors) if mirrors.iter().any(|(from, to)| from.is_empty() || to.is_empty()) => {
+                wrong("a registry has no name")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}

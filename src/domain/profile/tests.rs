@@ -1,0 +1,74 @@
+use super::*;
+
+const PROFILE: &str = "format: 1
+name: shop
+description: The shop
+charts: [shop]
+post-render:
+  - name: team
+    because: every object has an owner
+    select: {kinds: [Deployment.apps, Service], names: ['web*'], labels: {tier: front}, to: '>=2.0.0'}
+    changes:
+      - set-labels: {team: ml}
+      - set: {path: 'spec.template.spec.containers[name=web].imagePullPolicy', value: Always}
+      - add-items: {path: spec.list, key: name, items: [{name: a}]}
+      - keep
+";
+
+fn error(text: &str) -> String {
+    parse(text).expect_err("it is wrong").to_string()
+}
+
+#[test]
+fn a_profile_is_read() {
+    let profile = parse(PROFILE).expect("well-formed");
+    let rule = &profile.post_render[0];
+    assert_eq!(rule.changes.iter().map(Change::word).collect::<Vec<_>>(), ["set-labels", "set", "add-items", "keep"]);
+    assert!(rule.select.kinds[0].is_of("apps/v1", "Deployment") && !rule.select.kinds[0].is_of("v1", "Deployment"));
+    assert!(rule.select.kinds[1].is_of("v1", "Service") && !rule.select.kinds[1].is_of("serving.knative.dev/v1", "Service"));
+    assert!(rule.select.names[0].covers("web-1") && !rule.select.names[0].covers("my-web"));
+    let json = serde_json::to_value(&profile).expect("JSON");
+    assert_eq!(serde_json::from_value::<Profile>(json).expect("the same"), profile);
+}
+
+#[test]
+fn a_field_that_nobody_knows_is_named_with_its_line() {
+    let text = PROFILE.replace("    because:", "    becuase:");
+    assert!(error(&text).starts_with("line 7: "), "{}", error(&text));
+    assert!(error(&text).contains("becuase"), "{}", error(&text));
+    let text = PROFILE.replace("      - keep", "      - kept");
+    assert!(error(&text).starts_with("line 13: ") && error(&text).contains("kept"), "{}", error(&text));
+}
+
+#[test]
+fn what_two_readers_read_differently_must_be_quoted() {
+    for (written, read) in [("0644", "644"), ("0b-1", "0b-1"), (".1_0", ".1_0")] {
+        let text = PROFILE.replace("value: Always", &format!("value: {written}"));
+        let error = error(&text);
+        assert!(error.starts_with("post-render[0].changes[1].set.value: ") && error.contains(read), "{error}");
+        let quoted = PROFILE.replace("value: Always", &format!("value: '{written}'"));
+        assert!(parse(&quoted).is_ok());
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let cases = [
+        ("format: 1", "format: 2", "format: "),
+        ("name: shop", "name: Shop", "name: "),
+        ("name: team", "name: ''", "post-render[0].name: "),
+        ("to: '>=2.0.0'", "to: newest", "post-render[0].select.to: "),
+        ("value: Always", "value: [a]", "post-render[0].changes[1].set: "),
+        ("items: [{name: a}]", "items: [{nam: a}]", "post-render[0].changes[2].add-items: "),
+        ("- keep", "- pin-images: {a: latest}", "post-render[0].changes[3].pin-images: "),
+        ("- keep", "- add-document: {kind: ConfigMap}", "post-render[0].changes[3].add-document: "),
+        ("[Deployment.apps,", "[deployment,", "line 8: "),
+        ("containers[name=web]", "containers[name", "line 11: "),
+    ];
+    for (from, to, begins) in cases {
+        let error = error(&PROFILE.replacen(from, to, 1));
+        assert!(error.starts_with(begins), "{to}: {error}");
+    }
+    let twice = format!("{PROFILE}  - {{name: team, because: b, changes: [keep]}}\n");
+    assert!(error(&twice).starts_with("post-render[1].name: "), "{}", error(&twice));
+}

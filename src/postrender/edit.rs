@@ -1,0 +1,279 @@
+//! Changes of a document as splices of its bytes: what is not asked for stays as it is.
+//!
+//! A change names a node of the tree. Splices keep the document's own indent, line ends and quotes; what cannot be spliced in such
+//! a way (an alias, a merged mapping, a key with a tag) is refused. Each edited document is then proven: `proof`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::splice::{self, Splice};
+use super::tree::{Kind, NodeId, Tree};
+
+/// A change cannot be made in this document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// Counted from 1 within the document.
+    pub(super) line: usize,
+    pub(super) because: String,
+}
+
+/// What happens to one collection.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Collected {
+    /// Keys or items that go.
+    pub(super) removed: Vec<NodeId>,
+    /// New entries of a mapping; they come first.
+    pub(super) entries: Map<String, Value>,
+    /// New items of a list; they come last.
+    pub(super) items: Vec<Value>,
+}
+
+/// The changes of one document, by the node that they are about.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Changes {
+    /// Nodes that get another value.
+    pub(super) replaced: BTreeMap<NodeId, Value>,
+    /// Collections that gain or lose something.
+    pub(super) collected: BTreeMap<NodeId, Collected>,
+}
+
+/// A document and the changes that are asked for.
+#[derive(Debug)]
+pub(super) struct Editor<'t, 'a> {
+    tree: &'t Tree<'a>,
+    changes: Changes,
+}
+
+impl<'t, 'a> Editor<'t, 'a> {
+    pub(super) fn new(tree: &'t Tree<'a>) -> Self {
+        Self { tree, changes: Changes::default() }
+    }
+
+    pub(super) fn tree(&self) -> &'t Tree<'a> {
+        self.tree
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changes.replaced.is_empty() || !self.changes.collected.is_empty()
+    }
+
+    /// Gives the key below `path` of mappings that value, from a node on; mappings that are missing are made. Returns whether that
+    /// changes anything.
+    pub(super) fn set_below(&mut self, from: NodeId, path: &[&str], value: Value) -> Result<bool, Refusal> {
+        let mut node = from;
+        for (depth, key) in path.iter().enumerate() {
+            let rest = path.get(depth + 1..).unwrap_or_default();
+            if let Some(replacement) = self.changes.replaced.get_mut(&node) {
+                return Ok(put(replacement, path.get(depth..).unwrap_or_default(), value));
+            }
+            if self.is_null(node) {
+                self.may_change(node)?;
+                self.changes.replaced.insert(node, nested(path.get(depth..).unwrap_or_default(), value));
+                return Ok(true);
+            }
+            self.is_plain_mapping(node)?;
+            match self.present(node, key) {
+                Some(found) => node = found,
+                None => {
+                    self.may_change(node)?;
+                    let entries = &mut self.changes.collected.entry(node).or_default().entries;
+                    return Ok(match entries.get_mut(*key) {
+                        Some(pending) => put(pending, rest, value),
+                        None => {
+                            entries.insert((*key).to_owned(), nested(rest, value));
+                            true
+                        }
+                    });
+                }
+            }
+        }
+        self.replace(node, value)
+    }
+
+    /// Gives a node another value; a collection is not replaced. Returns whether that changes anything.
+    pub(super) fn replace(&mut self, node: NodeId, value: Value) -> Result<bool, Refusal> {
+        if let Some(replacement) = self.changes.replaced.get_mut(&node) {
+            return Ok(put(replacement, &[], value));
+        }
+        let kind = self.tree.kind(node);
+        if kind.is_mapping() || kind.is_sequence() {
+            return Err(self.refuse(node, "a mapping or a list stands where a single value is to be set"));
+        }
+        if self.tree.value(node).is_some_and(|old| old == value) {
+            return Ok(false);
+        }
+        self.may_change(node)?;
+        self.changes.replaced.insert(node, value);
+        Ok(true)
+    }
+
+    /// Takes the key out of a mapping. Returns whether it was there.
+    pub(super) fn remove(&mut self, mapping: NodeId, key: &str) -> Result<bool, Refusal> {
+        match self.tree.kind(mapping) {
+            Kind::Alias => return Err(self.aliased(mapping)),
+            kind if !kind.is_mapping() => return Ok(false),
+            _ => {}
+        }
+        if let Some(collected) = self.changes.collected.get_mut(&mapping)
+            && collected.entries.shift_remove(key).is_some()
+        {
+            return Ok(true);
+        }
+        let tree = self.tree;
+        // Every one of equal keys: the one before the last would count otherwise.
+        let keys: Vec<NodeId> =
+            tree.entries(mapping).map(|(id, _)| id).filter(|&id| tree.key(id).as_deref() == Some(key)).collect();
+        let gone = |id: &NodeId| self.changes.collected.get(&mapping).is_some_and(|all| all.removed.contains(id));
+        if keys.is_empty() || keys.iter().all(gone) {
+            return if tree.has_merge(mapping) { self.is_plain_mapping(mapping).map(|()| false) } else { Ok(false) };
+        }
+        self.is_plain_mapping(mapping)?;
+        self.may_change(mapping)?;
+        for &id in &keys {
+            self.forget_within(id);
+        }
+        self.changes.collected.entry(mapping).or_default().removed.extend(keys);
+        Ok(true)
+    }
+
+    /// Takes an item out of a list.
+    pub(super) fn remove_item(&mut self, sequence: NodeId, item: NodeId) -> Result<bool, Refusal> {
+        self.may_change(sequence)?;
+        self.forget_within(item);
+        let removed = &mut self.changes.collected.entry(sequence).or_default().removed;
+        let is_new = !removed.contains(&item);
+        if is_new {
+            removed.push(item);
+        }
+        Ok(is_new)
+    }
+
+    /// Puts an item at the end of a list.
+    pub(super) fn append(&mut self, sequence: NodeId, value: Value) -> Result<bool, Refusal> {
+        self.is_list(sequence)?;
+        let items = self.changes.collected.get(&sequence).map(|all| all.items.as_slice()).unwrap_or_default();
+        if items.contains(&value) {
+            return Ok(false);
+        }
+        self.may_change(sequence)?;
+        self.changes.collected.entry(sequence).or_default().items.push(value);
+        Ok(true)
+    }
+
+    /// Checks that items can be added.
+    pub(super) fn is_list(&self, node: NodeId) -> Result<(), Refusal> {
+        if self.tree.kind(node).is_sequence() { Ok(()) } else { Err(self.refuse(node, "an item is to be added to what is no list")) }
+    }
+
+    /// Returns the value of a key that is there and stays.
+    pub(super) fn present(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+        let (id, value) = self.tree.entry(mapping, key)?;
+        let is_gone = self.changes.collected.get(&mapping).is_some_and(|all| all.removed.contains(&id));
+        (!is_gone).then_some(value)
+    }
+
+    /// Returns the value of a scalar as it will be; nothing for what is none.
+    pub(super) fn value(&self, node: NodeId) -> Option<Value> {
+        self.changes.replaced.get(&node).cloned().or_else(|| self.tree.value(node))
+    }
+
+    /// Drops what was asked for within a node that goes as a whole.
+    fn forget_within(&mut self, id: NodeId) {
+        let tree = self.tree;
+        let range = tree.start(id)..=tree.content_end(id);
+        self.changes.replaced.retain(|&node, _| node <= id || !range.contains(&tree.start(node)));
+        self.changes.collected.retain(|&node, _| node <= id || !range.contains(&tree.start(node)));
+    }
+
+    fn is_null(&self, node: NodeId) -> bool {
+        self.tree.value(node).is_some_and(|value| value.is_null())
+    }
+
+    /// Checks that the node is a mapping whose keys all stand in it.
+    pub(super) fn is_plain_mapping(&self, node: NodeId) -> Result<(), Refusal> {
+        match self.tree.kind(node) {
+            Kind::Alias => Err(self.aliased(node)),
+            kind if !kind.is_mapping() => Err(self.refuse(node, "a mapping is expected where a change is to be made")),
+            _ if self.tree.has_merge(node) => {
+                Err(self.refuse(node, "`<<` merges keys into the mapping that is to be changed; write them out"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What an alias elsewhere names may not change: it would change there, too.
+    fn may_change(&self, node: NodeId) -> Result<(), Refusal> {
+        let tree = self.tree;
+        if tree.kind(node) == Kind::Alias {
+            return Err(self.aliased(node));
+        }
+        let position = tree.start(node);
+        let mut at = 0;
+        loop {
+            if tree.is_shared(at) {
+                return Err(self.refuse(node, "an alias elsewhere names what is to be changed; write out what it names"));
+            }
+            if at == node {
+                return Ok(());
+            }
+            // Down to the node: the child whose subtree holds it.
+            let Some(child) = tree.children(at).take_while(|&child| child <= node).last() else { return Ok(()) };
+            if child <= at {
+                return Err(self.refuse(node, &format!("byte {position} is in no node")));
+            }
+            at = child;
+        }
+    }
+
+    /// The way to a change leads through an alias.
+    pub(super) fn aliased(&self, node: NodeId) -> Refusal {
+        self.refuse(node, "an alias stands where a change is to be made; write out what it names")
+    }
+
+    fn refuse(&self, node: NodeId, because: &str) -> Refusal {
+        Refusal { line: self.tree.line_of(self.tree.start(node)), because: because.to_owned() }
+    }
+
+    /// Returns the edited text and what was asked for, to be proven.
+    ///
+    /// # Errors
+    /// [`Refusal`] where the text is written in a way that no splice can follow.
+    pub(super) fn finish(self) -> Result<(String, Changes), Refusal> {
+        let splices = self.splices()?;
+        let text = splice::apply(self.tree.text(), splices)
+            .map_err(|at| Refusal { line: self.tree.line_of(at), because: "two changes meet in one place".to_owned() })?;
+        Ok((text, self.changes))
+    }
+
+    fn splices(&self) -> Result<Vec<Splice>, Refusal> {
+        let mut splices = Vec::new();
+        for (&node, value) in &self.changes.replaced {
+            splices.push(splice::replacement(self.tree, node, value)?);
+        }
+        for (&node, collected) in &self.changes.collected {
+            splices.extend(splice::collection(self.tree, node, collected)?);
+        }
+        Ok(splices)
+    }
+}
+
+/// Returns the value below those keys.
+fn nested(path: &[&str], value: Value) -> Value {
+    path.iter().rev().fold(value, |inner, key| Value::Object(Map::from_iter([((*key).to_owned(), inner)])))
+}
+
+/// Sets a value within one that is not written yet; returns whether that changes anything.
+fn put(target: &mut Value, path: &[&str], value: Value) -> bool {
+    let mut at = target;
+    for key in path {
+        if !at.is_object() {
+            *at = Value::Object(Map::new());
+        }
+        let Value::Object(map) = at else { return false };
+        at = map.entry((*key).to_owned()).or_insert(Value::Null);
+    }
+    let is_new = *at != value;
+    *at = value;
+    is_new
+}

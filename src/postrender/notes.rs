@@ -1,0 +1,66 @@
+//! What was changed, rule by rule.
+
+use serde::Serialize;
+
+use crate::domain::wording::counted;
+
+/// Documents of a rule that are named; the rest are counted.
+const NAMED: usize = 20;
+
+/// What the rules did to a stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Notes {
+    /// Documents with content.
+    pub documents: usize,
+    /// Those that were changed, added or dropped.
+    pub changed: usize,
+    /// By rule, in the order of the profile; only those that changed something.
+    pub rules: Vec<RuleNotes>,
+}
+
+/// What one rule did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleNotes {
+    /// The rule.
+    pub rule: String,
+    /// Its reason.
+    pub because: String,
+    /// How many times it changed an object.
+    pub count: usize,
+    /// The first of them: the object, what was done.
+    pub first: Vec<(String, String)>,
+}
+
+impl Notes {
+    pub(super) fn add(&mut self, rule: &str, because: &str, object: impl FnOnce() -> String, what: impl FnOnce() -> String) {
+        let place = match self.rules.iter().position(|notes| notes.rule == rule) {
+            Some(place) => place,
+            None => {
+                let (rule, because) = (rule.to_owned(), because.to_owned());
+                self.rules.push(RuleNotes { rule, because, count: 0, first: Vec::new() });
+                self.rules.len() - 1
+            }
+        };
+        if let Some(notes) = self.rules.get_mut(place) {
+            notes.count += 1;
+            if notes.first.len() < NAMED {
+                notes.first.push((object(), what()));
+            }
+        }
+    }
+
+    /// Returns the notes as lines, a rule's objects below it.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for notes in &self.rules {
+            lines.push(format!("{}: {} ({})", notes.rule, counted(notes.count, "change"), notes.because));
+            lines.extend(notes.first.iter().map(|(object, what)| format!("  {object}: {what}")));
+            let more = notes.count - notes.first.len();
+            if more > 0 {
+                lines.push(format!("  and {more} more"));
+            }
+        }
+        lines
+    }
+}

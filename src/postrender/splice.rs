@@ -1,0 +1,342 @@
+//! Where bytes go in and out for a change.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::edit::{Collected, Refusal};
+use super::tree::{Kind, NodeId, Tree};
+use super::writer::{self, Place, Quotes};
+
+/// Bytes of the text that go, and what comes in their place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Splice {
+    pub(super) range: Range<usize>,
+    pub(super) text: String,
+}
+
+/// Returns the text with all splices made.
+///
+/// # Errors
+/// The place at which two of them overlap.
+pub(super) fn apply(text: &str, mut splices: Vec<Splice>) -> Result<String, usize> {
+    // Of splices at one place, what comes in comes before what goes.
+    splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
+    let grown: usize = splices.iter().map(|splice| splice.text.len()).sum();
+    let mut out = String::with_capacity(text.len() + grown);
+    let mut done = 0;
+    for splice in &splices {
+        let kept = text.get(done..splice.range.start).ok_or(splice.range.start)?;
+        out.push_str(kept);
+        out.push_str(&splice.text);
+        done = splice.range.end;
+    }
+    out.push_str(text.get(done..).ok_or(done)?);
+    Ok(out)
+}
+
+/// Returns the splice that gives a scalar another value.
+pub(super) fn replacement(tree: &Tree<'_>, node: NodeId, value: &Value) -> Result<Splice, Refusal> {
+    let refuse = |because: &str| Refusal { line: tree.line_of(tree.start(node)), because: because.to_owned() };
+    if tree.tag(node).is_some() {
+        return Err(refuse("a tag stands before the value that is to be changed"));
+    }
+    let (start, end) = (tree.start(node), tree.end(node));
+    match tree.kind(node) {
+        Kind::Block => {
+            // The indicator stands on the line of the key, before the content.
+            let before = tree.text().get(..start).unwrap_or_default();
+            let header = before.trim_end().rfind(['|', '>']).ok_or_else(|| refuse("its indicator is not found"))?;
+            let all = tree.text().get(header..end).unwrap_or_default();
+            let end = header + all.trim_end_matches(['\n', '\r', ' ']).len();
+            Ok(Splice { range: header..end, text: writer::flow(value, Quotes::Double) })
+        }
+        _ if start == end => {
+            // Nothing stands there: the value goes behind the colon.
+            let colon = behind_colon(tree, start).ok_or_else(|| refuse("an empty value is not behind a colon"))?;
+            Ok(Splice { range: colon..colon, text: format!(" {}", writer::flow(value, Quotes::None)) })
+        }
+        kind => {
+            let quotes = match kind {
+                Kind::SingleQuoted => Quotes::Single,
+                Kind::DoubleQuoted => Quotes::Double,
+                _ => Quotes::None,
+            };
+            Ok(Splice { range: start..end, text: writer::flow(value, quotes) })
+        }
+    }
+}
+
+/// Returns the place behind the colon that stands at, or after blanks behind, `from`.
+fn behind_colon(tree: &Tree<'_>, from: usize) -> Option<usize> {
+    let rest = tree.text().get(from..)?;
+    let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+    rest.get(blanks..)?.starts_with(':').then_some(from + blanks + 1)
+}
+
+/// Returns the splices that take entries or items out of a collection and put others in.
+pub(super) fn collection(tree: &Tree<'_>, node: NodeId, collected: &Collected) -> Result<Vec<Splice>, Refusal> {
+    let children: Vec<Child> = if tree.kind(node).is_mapping() {
+        tree.entries(node).map(|(key, value)| Child { id: key, start: tree.start(key), end: tree.content_end(value) }).collect()
+    } else {
+        tree.children(node).map(|item| Child { id: item, start: tree.start(item), end: tree.content_end(item) }).collect()
+    };
+    let gone = |child: &Child| collected.removed.contains(&child.id);
+    let writing = Writing { tree, node };
+    if tree.kind(node).is_flow() {
+        return writing.in_brackets(&children, &gone, collected);
+    }
+    if children.iter().all(gone) {
+        return writing.instead_of_all(&children, collected);
+    }
+    let mut splices = Vec::new();
+    for (index, child) in children.iter().enumerate().filter(|(_, child)| gone(child)) {
+        splices.push(Splice { range: writing.lines_of(child, children.get(index + 1))?, text: String::new() });
+    }
+    if !collected.entries.is_empty()
+        && let Some(first) = children.iter().find(|child| !gone(child))
+    {
+        splices.push(writing.before(first, collected)?);
+    }
+    if !collected.items.is_empty()
+        && let (Some(first), Some(last)) = (children.first(), children.last())
+    {
+        splices.push(writing.behind(first, last, &collected.items)?);
+    }
+    Ok(splices)
+}
+
+/// A key with its value, or an item.
+struct Child {
+    id: NodeId,
+    start: usize,
+    /// Of its content.
+    end: usize,
+}
+
+/// One collection of a document.
+struct Writing<'t, 'a> {
+    tree: &'t Tree<'a>,
+    node: NodeId,
+}
+
+impl Writing<'_, '_> {
+    fn refuse(&self, at: usize, because: &str) -> Refusal {
+        Refusal { line: self.tree.line_of(at), because: because.to_owned() }
+    }
+
+    fn line_start(&self, at: usize) -> usize {
+        let before = self.tree.text().get(..at).unwrap_or_default();
+        before.rfind('\n').map_or(0, |newline| newline + 1)
+    }
+
+    /// Returns the place behind the line in which content ends; a comment may stand behind the content.
+    fn line_end(&self, end: usize) -> Result<usize, Refusal> {
+        let text = self.tree.text();
+        if end > 0 && text.as_bytes().get(end - 1) == Some(&b'\n') {
+            return Ok(end);
+        }
+        let rest = text.get(end..).unwrap_or_default();
+        let line = rest.find('\n').map_or(rest, |newline| rest.get(..=newline).unwrap_or(rest));
+        let behind = line.trim();
+        // An empty value ends before its colon.
+        let behind = behind.strip_prefix(':').map_or(behind, str::trim_start);
+        if behind.is_empty() || behind.starts_with('#') {
+            Ok(end + line.len())
+        } else {
+            Err(self.refuse(end, "something stands behind what is to be changed"))
+        }
+    }
+
+    fn line_break(&self) -> &'static str {
+        let text = self.tree.text();
+        match text.find('\n') {
+            Some(at) if at > 0 && text.as_bytes().get(at - 1) == Some(&b'\r') => "\r\n",
+            _ => "\n",
+        }
+    }
+
+    /// Where new entries are written: in the column of the first one, each level as much deeper as in this document.
+    fn place(&self, column: usize) -> Place<'static> {
+        Place { column, step: self.step(), line_end: self.line_break() }
+    }
+
+    /// How much deeper the document's first nested mapping is.
+    fn step(&self) -> usize {
+        let tree = self.tree;
+        let nested = tree.entries(0).find(|&(_, value)| tree.kind(value) == Kind::Mapping);
+        let column = nested.and_then(|(_, value)| tree.children(value).next()).map(|key| {
+            let start = tree.start(key);
+            start - self.line_start(start)
+        });
+        column.filter(|column| (1..=8).contains(column)).unwrap_or(2)
+    }
+
+    /// Returns where the entry of a key begins: at the key, or at the tag or the anchor before it on the line.
+    fn entry_start(&self, start: usize) -> Result<usize, Refusal> {
+        let line_start = self.line_start(start);
+        let before = self.tree.text().get(line_start..start).unwrap_or_default();
+        let marked = before.trim_start_matches('\u{feff}').trim_start_matches([' ', '-']);
+        let is_fine = marked.is_empty() || marked.split_ascii_whitespace().all(|word| word.starts_with(['&', '!']));
+        if is_fine { Ok(start - marked.len()) } else { Err(self.refuse(start, "a `?` or a tab stands before the key next to the change")) }
+    }
+
+    /// Returns the column of what begins there, with only blanks and dashes before it on its line.
+    fn column(&self, start: usize) -> usize {
+        let before = self.tree.text().get(self.line_start(start)..start).unwrap_or_default();
+        before.trim_start_matches('\u{feff}').len()
+    }
+
+    /// Returns where the dash of an item stands: before it, or before its tag, its anchor, or the indicator of a block, which may stand
+    /// on a line above.
+    fn dash(&self, child: &Child) -> Result<usize, Refusal> {
+        let text = self.tree.text();
+        let fail = || self.refuse(child.start, "the item next to the change does not begin a line");
+        let mut end = child.start;
+        loop {
+            let start = self.line_start(end);
+            let line = text.get(start..end).unwrap_or_default();
+            let content = line.trim_start_matches(' ');
+            if content.trim().is_empty() || content.starts_with('#') {
+                end = start.checked_sub(1).ok_or_else(fail)?;
+                continue;
+            }
+            let behind = content.strip_prefix('-').filter(|rest| rest.is_empty() || rest.starts_with([' ', '\r', '\n'])).ok_or_else(fail)?;
+            let first = behind.trim().chars().next();
+            return match first {
+                None | Some('&' | '!' | '|' | '>' | '#') => Ok(start + line.len() - content.len()),
+                Some(_) => Err(fail()),
+            };
+        }
+    }
+
+    /// Returns the bytes of an entry or item that goes, its lines where it has them for itself.
+    fn lines_of(&self, child: &Child, next: Option<&Child>) -> Result<Range<usize>, Refusal> {
+        let end = self.line_end(child.end)?;
+        let is_mapping = self.tree.kind(self.node).is_mapping();
+        let start = if is_mapping { self.entry_start(child.start)? } else { self.dash(child)? };
+        let line_start = self.line_start(start);
+        let before = self.tree.text().get(line_start..start).unwrap_or_default();
+        if before.bytes().all(|byte| byte == b' ') {
+            return Ok(line_start..end);
+        }
+        // The first key behind a dash: the next key moves up to it, and what stands between goes.
+        match next {
+            Some(next) => Ok(start..self.entry_start(next.start)?),
+            None => Err(self.refuse(start, "nothing would be left of the list item")),
+        }
+    }
+
+    /// Returns the splice that writes new entries before a key.
+    fn before(&self, first: &Child, collected: &Collected) -> Result<Splice, Refusal> {
+        let start = self.entry_start(first.start)?;
+        let column = self.column(start);
+        let place = self.place(column);
+        let text = writer::entries(&collected.entries, Quotes::None, place);
+        Ok(Splice {
+            range: start..start,
+            text: format!("{text}{}{}", place.line_end, " ".repeat(column)),
+        })
+    }
+
+    /// Returns the splice that writes new items behind the last one.
+    fn behind(&self, first: &Child, last: &Child, items: &[Value]) -> Result<Splice, Refusal> {
+        let dash = self.dash(first)?;
+        let column = dash - self.line_start(dash);
+        let place = self.place(column);
+        let end = self.line_end(last.end)?;
+        let lines: Vec<String> = items.iter().map(|value| writer::item(value, Quotes::None, place)).collect();
+        let blanks = " ".repeat(column);
+        let ends_line = end > 0 && self.tree.text().as_bytes().get(end - 1) == Some(&b'\n');
+        let mut text = String::new();
+        for line in lines {
+            if ends_line {
+                text.push_str(&format!("{blanks}{line}{}", place.line_end));
+            } else {
+                text.push_str(&format!("{}{blanks}{line}", place.line_end));
+            }
+        }
+        Ok(Splice { range: end..end, text })
+    }
+
+    /// Everything in the collection goes: what is new takes its place, or empty brackets.
+    fn instead_of_all(&self, children: &[Child], collected: &Collected) -> Result<Vec<Splice>, Refusal> {
+        let (Some(first), Some(last)) = (children.first(), children.last()) else {
+            return Err(self.refuse(self.tree.start(self.node), "the collection has no lines"));
+        };
+        let is_mapping = self.tree.kind(self.node).is_mapping();
+        let start = if is_mapping { self.entry_start(first.start)? } else { self.dash(first)? };
+        let column = self.column(start);
+        let place = self.place(column);
+        let text = match (collected.entries.is_empty(), collected.items.as_slice()) {
+            (false, _) => writer::entries(&collected.entries, Quotes::None, place),
+            (true, []) => if is_mapping { "{}" } else { "[]" }.to_owned(),
+            (true, items) => {
+                let lines: Vec<String> = items.iter().map(|value| writer::item(value, Quotes::None, place)).collect();
+                lines.join(&format!("{}{}", place.line_end, " ".repeat(column)))
+            }
+        };
+        let end = self.line_end(last.end)?;
+        let removed = self.tree.text().get(start..end).unwrap_or_default();
+        let line_end = if removed.ends_with('\n') { place.line_end } else { "" };
+        let above = self.tree.text().get(..start).unwrap_or_default().trim_ascii_end();
+        if text.starts_with(['{', '[']) {
+            // Behind the colon, where nothing else stands; else in a line of their own, which may not begin in the column of the key.
+            return Ok(vec![if above.ends_with(':') {
+                Splice { range: above.len()..end, text: format!(" {text}{line_end}") }
+            } else {
+                let indent = if column == 0 { "  " } else { "" };
+                Splice { range: start..end, text: format!("{indent}{text}{line_end}") }
+            }]);
+        }
+        Ok(vec![Splice { range: start..end, text: format!("{text}{line_end}") }])
+    }
+
+    /// Within braces or brackets.
+    fn in_brackets(
+        &self,
+        children: &[Child],
+        gone: &dyn Fn(&Child) -> bool,
+        collected: &Collected,
+    ) -> Result<Vec<Splice>, Refusal> {
+        let tree = self.tree;
+        let open = tree.start(self.node) + 1;
+        let close = tree.end(self.node).saturating_sub(1);
+        let is_quoted = children.first().is_some_and(|first| tree.kind(first.id) == Kind::DoubleQuoted);
+        let is_json = is_quoted || tree.kind(0) == Kind::FlowMapping && tree.children(0).next().is_some_and(|key| tree.kind(key) == Kind::DoubleQuoted);
+        let quotes = if is_json { Quotes::Double } else { Quotes::None };
+        let mut splices = Vec::new();
+        let mut kept = children.iter().filter(|child| !gone(child)).peekable();
+        for (index, child) in children.iter().enumerate().filter(|(_, child)| gone(child)) {
+            let range = match (index.checked_sub(1).and_then(|before| children.get(before)), children.get(index + 1)) {
+                (_, Some(next)) => child.start..next.start,
+                // With it goes the comma before it, unless that went with the one before it.
+                (Some(before), None) if !gone(before) => before.end..child.end,
+                _ => child.start..child.end,
+            };
+            splices.push(Splice { range, text: String::new() });
+        }
+        if let Some(last_gone) = children.last().filter(|last| gone(last))
+            && let Some(last_kept) = children.iter().rev().find(|child| !gone(child))
+        {
+            // One splice from the last that stays to the end of the last that goes.
+            splices.retain(|splice| splice.range.start < last_kept.end);
+            splices.push(Splice { range: last_kept.end..last_gone.end, text: String::new() });
+        }
+        let entries = collected.entries.iter().map(|(key, value)| writer::flow_entry(key, value, quotes));
+        let new: Vec<String> = entries.chain(collected.items.iter().map(|value| writer::flow(value, quotes))).collect();
+        if !new.is_empty() {
+            let new = new.join(", ");
+            let is_mapping = tree.kind(self.node).is_mapping();
+            splices.push(match (kept.peek(), children.iter().rev().find(|child| !gone(child))) {
+                (Some(first), _) if is_mapping => Splice { range: first.start..first.start, text: format!("{new}, ") },
+                (_, Some(last)) => Splice { range: last.end..last.end, text: format!(", {new}") },
+                _ => Splice { range: close..close, text: new },
+            });
+        }
+        if open > close {
+            return Err(self.refuse(open, "the brackets are not found"));
+        }
+        Ok(splices)
+    }
+}
