@@ -5,7 +5,8 @@
 //! cli       flags <-> requests, one file a subcommand
 //! flow      the use cases, in order; the only code that calls edge
 //! domain    pure: what a release, a plan, a check, a journal is. No I/O, no clock, no printing
-//! postrender  bytes in, bytes out. Pure
+//! postrender  rendered manifests in and out, changed by the rules of a profile, as splices that are proven. Pure
+//! profiles  data: what is known of each product
 //! rehearsal   a Helm command played through before it is run: a request and the overlay in, an answer and findings out. Pure
 //! edge      the outside world, one folder a neighbour, translating to domain types at the door:
 //!           cluster (names kube)  helm (starts helm)  proxy (the server before a rehearsal)  disk (run folders)

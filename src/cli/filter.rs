@@ -1,11 +1,8 @@
 //! `filter`: the rules of the post-renderer for any pipeline, without Helm.
 
-use std::io::{self, Write as _};
-
-use anyhow::Context as _;
-
 use super::rules::RulesArgs;
 use super::shared::Shared;
+use super::stream;
 use crate::domain::event::Event;
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Failure, Screen};
@@ -25,13 +22,8 @@ pub(super) struct FilterArgs {
 pub(super) fn run(args: &FilterArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
     let rules = args.rules.rules(shared.namespace.as_deref())?;
     let mut output = Vec::new();
-    let notes = postrender::render(io::stdin().lock(), &mut output, &rules).map_err(failure)?;
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(&output)
-        .and_then(|()| stdout.flush())
-        .context("write the manifests to standard output")
-        .map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
+    let notes = postrender::render(stream::input()?, &mut output, &rules).map_err(failure)?;
+    stream::write(&output)?;
     if shared.verbose {
         let screen = Screen::new(shared.options());
         notes.lines().into_iter().for_each(|what| screen.show(&Event::Detail { what }));

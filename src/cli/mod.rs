@@ -31,6 +31,7 @@ mod rules;
 mod shared;
 #[cfg(feature = "cluster")]
 mod status;
+mod stream;
 #[cfg(feature = "cluster")]
 mod upgrade;
 #[cfg(feature = "cluster")]
@@ -166,7 +167,7 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
             open::with_session(&cli.shared, async |session, screen| rollback::run(&args, session, screen).await)
                 .map_err(fail)
         }
-        Command::Profile(args) => profile::run(&args).map_err(fail),
+        Command::Profile(args) => profile::run(&args, &cli.shared).map_err(fail),
         Command::PostRender(args) => post_render::run(&args, &cli.shared).map_err(fail),
         Command::Filter(args) => filter::run(&args, &cli.shared).map_err(fail),
     }

@@ -1,15 +1,14 @@
 //! `profile list`, `profile show`, `profile check`.
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 
-use super::rules;
-use crate::domain::profile;
+use super::shared::Shared;
+use super::{rules, stream};
+use crate::domain::profile::{self, Profile};
 use crate::domain::report::ExitStatus;
-use crate::edge::terminal::Failure;
+use crate::edge::terminal::{Failure, Format, Screen};
 
 /// Show and check profiles: what is known of a product, as data
 #[derive(Debug, clap::Args)]
@@ -34,29 +33,22 @@ enum ProfileCommand {
     },
 }
 
-pub(super) fn run(args: &ProfileArgs) -> Result<ExitStatus, Failure> {
-    let text = match &args.command {
-        ProfileCommand::List => list()?,
-        ProfileCommand::Show { name } => rules::embedded(name)?.1.to_owned(),
-        ProfileCommand::Check { file } => {
-            let profile = rules::read(file)?;
-            let rules = crate::domain::wording::counted(profile.post_render.len(), "post-render rule");
-            format!("{}: profile `{}` is well-formed, {rules}\n", file.display(), profile.name)
+pub(super) fn run(args: &ProfileArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
+    let profiles: Vec<Profile> = match &args.command {
+        ProfileCommand::List => {
+            let all = profile::embedded().map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
+            all.into_iter().map(|(profile, _)| profile).collect()
         }
+        ProfileCommand::Show { name } => {
+            let (profile, text) = rules::embedded(name)?;
+            if shared.options().format == Format::Human {
+                return stream::write(text.as_bytes()).map(|()| ExitStatus::Done);
+            }
+            vec![profile]
+        }
+        ProfileCommand::Check { file } => vec![rules::read(file)?],
     };
-    io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .context("write to standard output")
-        .map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
+    let screen = Screen::new(shared.options());
+    screen.result(profiles.as_slice()).map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
     Ok(ExitStatus::Done)
-}
-
-fn list() -> Result<String, Failure> {
-    let all = profile::embedded().map_err(|error| Failure::new(ExitStatus::Unexpected, error))?;
-    let widest = all.iter().map(|(profile, _)| profile.name.len()).max().unwrap_or_default();
-    let line = |(profile, _): &(profile::Profile, &str)| {
-        format!("{:widest$}  {} (chart {})\n", profile.name, profile.description, profile.charts.join(", "))
-    };
-    Ok(all.iter().map(line).collect())
 }

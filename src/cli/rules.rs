@@ -7,8 +7,8 @@ use clap::Args;
 
 use crate::domain::post_rendering::About;
 use crate::domain::profile::{self, Profile};
-use crate::edge::terminal::Failure;
 use crate::domain::report::ExitStatus;
+use crate::edge::terminal::Failure;
 use crate::postrender::Rules;
 
 /// Which profile, and what of the release.
@@ -79,6 +79,8 @@ pub(super) fn embedded(name: &str) -> Result<(Profile, &'static str), Failure> {
 /// It cannot be read, or is not well-formed.
 pub(super) fn read(file: &std::path::Path) -> Result<Profile, Failure> {
     let failure = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
-    let text = std::fs::read_to_string(file).with_context(|| format!("read the profile {}", file.display())).map_err(failure)?;
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("read the profile {}", file.display()))
+        .map_err(failure)?;
     profile::parse(&text).with_context(|| format!("the profile {} cannot be used", file.display())).map_err(failure)
 }

@@ -186,7 +186,9 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_refused_with_its_place() {
-        for (text, at) in [("", 1), ("a..b", 3), ("[0]", 1), ("a[", 2), ("a[x]", 2), ("a[=x]", 2), ("a[0]b", 5), ("a.\"b", 3)] {
+        for (text, at) in
+            [("", 1), ("a..b", 3), ("[0]", 1), ("a[", 2), ("a[x]", 2), ("a[=x]", 2), ("a[0]b", 5), ("a.\"b", 3)]
+        {
             let error = text.parse::<FieldPath>().expect_err(text).to_string();
             assert!(error.ends_with(&format!("at character {at}")), "{error}");
         }

@@ -51,11 +51,24 @@ fn of_version(mut schema: Value, version: u32) -> Value {
     schema
 }
 
-/// A profile is written by people: what they may leave out, and nothing else is allowed.
+/// A profile is written by people: what they may leave out is not required, and nothing else is allowed.
 fn profile() -> Value {
     let settings = SchemaSettings::draft2020_12()
-        .with_transform(RecursiveTransform(without_links as fn(&mut Schema)));
+        .with_transform(RecursiveTransform(without_links as fn(&mut Schema)))
+        .with_transform(RecursiveTransform(describe_only_property as fn(&mut Schema)));
     settings.into_generator().into_root_schema_for::<Profile>().to_value()
+}
+
+/// A form of an enum is an object of one property; editors show the description of the property.
+fn describe_only_property(schema: &mut Schema) {
+    let Some(description) = schema.get("description").cloned() else { return };
+    if schema.get("required").and_then(Value::as_array).is_some_and(|required| required.len() == 1)
+        && let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut)
+        && properties.len() == 1
+        && let Some(property) = properties.values_mut().next().and_then(Value::as_object_mut)
+    {
+        property.entry("description").or_insert(description);
+    }
 }
 
 fn schema_of<T: JsonSchema>() -> Value {

@@ -4,6 +4,7 @@
 //! a way (an alias, a merged mapping, a key with a tag) is refused. Each edited document is then proven: `proof`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::{Map, Value};
 
@@ -73,20 +74,17 @@ impl<'t, 'a> Editor<'t, 'a> {
                 return Ok(true);
             }
             self.is_plain_mapping(node)?;
-            match self.present(node, key) {
-                Some(found) => node = found,
-                None => {
-                    self.may_change(node)?;
-                    let entries = &mut self.changes.collected.entry(node).or_default().entries;
-                    return Ok(match entries.get_mut(*key) {
-                        Some(pending) => put(pending, rest, value),
-                        None => {
-                            entries.insert((*key).to_owned(), nested(rest, value));
-                            true
-                        }
-                    });
-                }
+            if let Some(found) = self.present(node, key) {
+                node = found;
+                continue;
             }
+            self.may_change(node)?;
+            let entries = &mut self.changes.collected.entry(node).or_default().entries;
+            if let Some(pending) = entries.get_mut(*key) {
+                return Ok(put(pending, rest, value));
+            }
+            entries.insert((*key).to_owned(), nested(rest, value));
+            return Ok(true);
         }
         self.replace(node, value)
     }
@@ -131,7 +129,8 @@ impl<'t, 'a> Editor<'t, 'a> {
         self.is_plain_mapping(mapping)?;
         self.may_change(mapping)?;
         for &id in &keys {
-            self.forget_within(id);
+            // Key and value.
+            self.forget(&(id..tree.past(tree.past(id))));
         }
         self.changes.collected.entry(mapping).or_default().removed.extend(keys);
         Ok(true)
@@ -140,7 +139,7 @@ impl<'t, 'a> Editor<'t, 'a> {
     /// Takes an item out of a list.
     pub(super) fn remove_item(&mut self, sequence: NodeId, item: NodeId) -> Result<bool, Refusal> {
         self.may_change(sequence)?;
-        self.forget_within(item);
+        self.forget(&(item..self.tree.past(item)));
         let removed = &mut self.changes.collected.entry(sequence).or_default().removed;
         let is_new = !removed.contains(&item);
         if is_new {
@@ -163,7 +162,11 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// Checks that items can be added.
     pub(super) fn is_list(&self, node: NodeId) -> Result<(), Refusal> {
-        if self.tree.kind(node).is_sequence() { Ok(()) } else { Err(self.refuse(node, "an item is to be added to what is no list")) }
+        if self.tree.kind(node).is_sequence() {
+            Ok(())
+        } else {
+            Err(self.refuse(node, "an item is to be added to what is no list"))
+        }
     }
 
     /// Returns the value of a key that is there and stays.
@@ -178,12 +181,10 @@ impl<'t, 'a> Editor<'t, 'a> {
         self.changes.replaced.get(&node).cloned().or_else(|| self.tree.value(node))
     }
 
-    /// Drops what was asked for within a node that goes as a whole.
-    fn forget_within(&mut self, id: NodeId) {
-        let tree = self.tree;
-        let range = tree.start(id)..=tree.content_end(id);
-        self.changes.replaced.retain(|&node, _| node <= id || !range.contains(&tree.start(node)));
-        self.changes.collected.retain(|&node, _| node <= id || !range.contains(&tree.start(node)));
+    /// Drops what was asked for of nodes that go as a whole.
+    fn forget(&mut self, gone: &Range<NodeId>) {
+        self.changes.replaced.retain(|node, _| !gone.contains(node));
+        self.changes.collected.retain(|node, _| !gone.contains(node));
     }
 
     fn is_null(&self, node: NodeId) -> bool {
@@ -212,7 +213,9 @@ impl<'t, 'a> Editor<'t, 'a> {
         let mut at = 0;
         loop {
             if tree.is_shared(at) {
-                return Err(self.refuse(node, "an alias elsewhere names what is to be changed; write out what it names"));
+                return Err(
+                    self.refuse(node, "an alias elsewhere names what is to be changed; write out what it names")
+                );
             }
             if at == node {
                 return Ok(());
@@ -241,8 +244,10 @@ impl<'t, 'a> Editor<'t, 'a> {
     /// [`Refusal`] where the text is written in a way that no splice can follow.
     pub(super) fn finish(self) -> Result<(String, Changes), Refusal> {
         let splices = self.splices()?;
-        let text = splice::apply(self.tree.text(), splices)
-            .map_err(|at| Refusal { line: self.tree.line_of(at), because: "two changes meet in one place".to_owned() })?;
+        let text = splice::apply(self.tree.text(), splices).map_err(|at| Refusal {
+            line: self.tree.line_of(at),
+            because: "two changes meet in one place".to_owned(),
+        })?;
         Ok((text, self.changes))
     }
 

@@ -73,7 +73,8 @@ struct Simple<'a> {
 impl Simple<'_> {
     /// Tells whether Go reads the scalar as this text.
     fn is_text(&self, text: &str) -> bool {
-        self.text == text && (self.quotes != Quotes::None || yaml::scalar_value(text, true, None).is_ok_and(|value| value == *text))
+        self.text == text
+            && (self.quotes != Quotes::None || yaml::scalar_value(text, true, None).is_ok_and(|value| value == *text))
     }
 }
 
@@ -98,7 +99,8 @@ pub(super) fn read<'a>(document: &Document<'a>) -> Option<Head<'a>> {
                 let lines = text(range)?;
                 let (first, rest) = lines.split_once('\n').unwrap_or((lines, ""));
                 let value = simple(first, key.len() + 1)?;
-                let is_text = value.quotes != Quotes::None || yaml::scalar_value(value.text, true, None).is_ok_and(|of| of == *value.text);
+                let is_text = value.quotes != Quotes::None
+                    || yaml::scalar_value(value.text, true, None).is_ok_and(|of| of == *value.text);
                 let place = if key == b"kind" { &mut kind } else { &mut api_version };
                 if !is_blank(rest) || !is_text || place.replace(value.text).is_some() {
                     return None;
@@ -321,8 +323,8 @@ impl<'a> Metadata<'a> {
                 None => (0, format!("{}{}:\n", " ".repeat(self.indent), marks.key()), self.indent * 2),
             };
             let blanks = " ".repeat(indent);
-            let lines: String = new.iter().map(|line| format!("{blanks}{line}\n")).collect();
-            splices.push(Splice { range: at..at, text: format!("{head}{lines}") });
+            let text = new.iter().fold(head, |text, line| text + &blanks + line + "\n");
+            splices.push(Splice { range: at..at, text });
         }
         splices
     }
@@ -331,7 +333,9 @@ impl<'a> Metadata<'a> {
     pub(super) fn is_proven_by(&self, edited: &Metadata<'_>, wanted: &[(Marks, &str, &str)]) -> bool {
         let same_marks = |marks: Marks| {
             let (old, new) = (self.section(marks), edited.section(marks));
-            let asked = |key: &str| wanted.iter().rev().find(|(of, name, _)| *of == marks && *name == key).map(|(.., value)| *value);
+            let asked = |key: &str| {
+                wanted.iter().rev().find(|(of, name, _)| *of == marks && *name == key).map(|(.., value)| *value)
+            };
             let kept = old.entries.iter().filter(|mark| asked(mark.key).is_none());
             let still = new.entries.iter().filter(|mark| asked(mark.key).is_none());
             let has_all = wanted.iter().filter(|(of, ..)| *of == marks).all(|(_, key, _)| {
@@ -339,7 +343,8 @@ impl<'a> Metadata<'a> {
                 found.zip(asked(key)).is_some_and(|(mark, value)| mark.value.is_text(value))
             });
             has_all
-                && kept.map(|mark| (mark.key, mark.value.text, mark.value.quotes))
+                && kept
+                    .map(|mark| (mark.key, mark.value.text, mark.value.quotes))
                     .eq(still.map(|mark| (mark.key, mark.value.text, mark.value.quotes)))
         };
         self.others == edited.others && same_marks(Marks::Labels) && same_marks(Marks::Annotations)

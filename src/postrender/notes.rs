@@ -32,15 +32,18 @@ pub struct RuleNotes {
 }
 
 impl Notes {
-    pub(super) fn add(&mut self, rule: &str, because: &str, object: impl FnOnce() -> String, what: impl FnOnce() -> String) {
-        let place = match self.rules.iter().position(|notes| notes.rule == rule) {
-            Some(place) => place,
-            None => {
-                let (rule, because) = (rule.to_owned(), because.to_owned());
-                self.rules.push(RuleNotes { rule, because, count: 0, first: Vec::new() });
-                self.rules.len() - 1
-            }
-        };
+    pub(super) fn add(
+        &mut self,
+        rule: &str,
+        because: &str,
+        object: impl FnOnce() -> String,
+        what: impl FnOnce() -> String,
+    ) {
+        let place = self.rules.iter().position(|notes| notes.rule == rule).unwrap_or_else(|| {
+            let (rule, because) = (rule.to_owned(), because.to_owned());
+            self.rules.push(RuleNotes { rule, because, count: 0, first: Vec::new() });
+            self.rules.len() - 1
+        });
         if let Some(notes) = self.rules.get_mut(place) {
             notes.count += 1;
             if notes.first.len() < NAMED {

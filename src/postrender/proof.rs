@@ -20,12 +20,12 @@ pub(super) struct Mismatch {
 
 /// Checks that `new` is `old` with those changes.
 pub(super) fn prove(old: &Tree<'_>, changes: &Changes, new: &str) -> Result<(), Mismatch> {
-    let mismatch = |node: NodeId, because: &str| Mismatch {
-        line: old.line_of(old.start(node)),
-        because: because.to_owned(),
-    };
+    let mismatch =
+        |node: NodeId, because: &str| Mismatch { line: old.line_of(old.start(node)), because: because.to_owned() };
     let new = Tree::parse(new)
-        .map_err(|fault| mismatch(0, &format!("the edited document is no YAML: line {}: {}", fault.line, fault.because)))?
+        .map_err(|fault| {
+            mismatch(0, &format!("the edited document is no YAML: line {}: {}", fault.line, fault.because))
+        })?
         .ok_or_else(|| mismatch(0, "the edited document is empty"))?;
     let mut walk = Walk { old, new: &new, changes, anchors: HashMap::new() };
     walk.same(0, 0).map_err(|node| mismatch(node, "the edited document would not mean what it should"))

@@ -65,7 +65,15 @@ pub enum RenderError {
 pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Notes, RenderError> {
     let mut documents = Documents::new(input);
     let pending = rules.additions();
-    let mut rendering = Rendering { rules, output, gathered: Vec::new(), notes: Notes::default(), written: 0, pending, last_byte: None };
+    let mut rendering = Rendering {
+        rules,
+        output,
+        gathered: Vec::new(),
+        notes: Notes::default(),
+        written: 0,
+        pending,
+        last_byte: None,
+    };
     while let Some(document) = documents.next().map_err(RenderError::Read)? {
         rendering.take(&document)?;
     }
@@ -144,7 +152,8 @@ impl<W: Write> Rendering<'_, W> {
         if self.is_dropped(&selecting, object) {
             return Ok(Fate::Goes);
         }
-        let changes: Vec<&Change> = selecting.iter().filter_map(|&index| self.rules.get(index)).flat_map(|rule| &rule.changes).collect();
+        let changes: Vec<&Change> =
+            selecting.iter().filter_map(|&index| self.rules.get(index)).flat_map(|rule| &rule.changes).collect();
         let Some(wanted) = rules::marks_only(&changes, self.rules.about()) else {
             return self.parsed(document, &selecting);
         };
@@ -186,7 +195,8 @@ impl<W: Write> Rendering<'_, W> {
             return Ok(());
         }
         let Some(head) = head::read(document) else { return Ok(()) };
-        let lines = document.bytes.get(head.metadata).and_then(|lines| std::str::from_utf8(lines).ok()).unwrap_or_default();
+        let lines =
+            document.bytes.get(head.metadata).and_then(|lines| std::str::from_utf8(lines).ok()).unwrap_or_default();
         if let Some(metadata) = head::metadata(lines) {
             let name = metadata.name.unwrap_or_default();
             self.pending.retain(|addition| !addition.is_object(head.kind, metadata.namespace, name));
@@ -195,9 +205,10 @@ impl<W: Write> Rendering<'_, W> {
     }
 
     fn add(&mut self, is_now: impl Fn(&rules::Addition) -> bool) -> Result<(), RenderError> {
-        let (now, later) = std::mem::take(&mut self.pending).into_iter().partition(|addition| addition.is_wanted && is_now(addition));
+        let (now, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().partition(|addition| addition.is_wanted && is_now(addition));
         self.pending = later;
-        for addition in Vec::<rules::Addition>::from(now) {
+        for addition in now {
             if let Some(rule) = self.rules.get(addition.rule) {
                 let object = || named(addition.kind(), None, addition.name());
                 self.notes.add(&rule.name, &rule.because, object, || "added".to_owned());
@@ -217,7 +228,8 @@ impl<W: Write> Rendering<'_, W> {
 
     fn is_dropped(&mut self, selecting: &[usize], object: impl Fn() -> String) -> bool {
         let rules = self.rules;
-        let dropping = selecting.iter().filter_map(|&index| rules.get(index)).find(|rule| rule.changes.contains(&Change::Drop));
+        let dropping =
+            selecting.iter().filter_map(|&index| rules.get(index)).find(|rule| rule.changes.contains(&Change::Drop));
         if let Some(rule) = dropping {
             self.notes.add(&rule.name, &rule.because, object, || "dropped".to_owned());
         }
@@ -228,7 +240,8 @@ impl<W: Write> Rendering<'_, W> {
     fn parsed(&mut self, document: &Document<'_>, candidates: &[usize]) -> Result<Fate, RenderError> {
         let rules = self.rules;
         let named_rules = |candidates: &[usize]| {
-            let names: Vec<&str> = candidates.iter().filter_map(|&index| rules.get(index)).map(|rule| rule.name.as_str()).collect();
+            let names: Vec<&str> =
+                candidates.iter().filter_map(|&index| rules.get(index)).map(|rule| rule.name.as_str()).collect();
             if names.is_empty() { String::new() } else { format!(" (asked for by {})", names.join(", ")) }
         };
         let number = self.notes.documents;
@@ -247,7 +260,8 @@ impl<W: Write> Rendering<'_, W> {
         let tree = Tree::parse(text).map_err(|fault| fail(fault.line, fault.because, "", candidates))?;
         let Some(tree) = tree else { return Ok(Fate::Passes) };
         let mut editor = Editor::new(&tree);
-        let whole = if tree.is_literal() { None } else { Some(whole(text).map_err(|cause| fail(1, cause, "", candidates))?) };
+        let whole =
+            if tree.is_literal() { None } else { Some(whole(text).map_err(|cause| fail(1, cause, "", candidates))?) };
         for object in objects(&tree, 0, whole.as_ref()) {
             let title = named(&object.kind, object.namespace.as_deref(), &object.name);
             let label = |key: &str| object.label(&tree, key);
@@ -273,7 +287,12 @@ impl<W: Write> Rendering<'_, W> {
                     }
                 }
             }
-            let mut edit = ObjectEdit { editor: &mut editor, root: object.root, kind: object.kind.clone(), api_version: object.api_version.clone() };
+            let mut edit = ObjectEdit {
+                editor: &mut editor,
+                root: object.root,
+                kind: object.kind.clone(),
+                api_version: object.api_version.clone(),
+            };
             for &index in &selecting {
                 let Some(rule) = rules.get(index) else { continue };
                 for change in &rule.changes {
@@ -288,8 +307,10 @@ impl<W: Write> Rendering<'_, W> {
         if !editor.has_changes() {
             return Ok(Fate::Passes);
         }
-        let (edited, changes) = editor.finish().map_err(|refusal| fail(refusal.line, refusal.because, "", candidates))?;
-        proof::prove(&tree, &changes, &edited).map_err(|mismatch| fail(mismatch.line, mismatch.because, "", candidates))?;
+        let (edited, changes) =
+            editor.finish().map_err(|refusal| fail(refusal.line, refusal.because, "", candidates))?;
+        proof::prove(&tree, &changes, &edited)
+            .map_err(|mismatch| fail(mismatch.line, mismatch.because, "", candidates))?;
         let mut bytes = Vec::with_capacity(document.body + edited.len());
         bytes.extend_from_slice(document.bytes.get(..document.body).unwrap_or_default());
         bytes.extend_from_slice(edited.as_bytes());
@@ -339,7 +360,12 @@ fn named(kind: &str, namespace: Option<&str>, name: &str) -> String {
 }
 
 fn keys_of(changes: &[Change], rules: &Rules) -> Vec<String> {
-    changes.iter().filter_map(|change| rules::marks_of(change, rules.about())).flatten().map(|(_, key, _)| key).collect()
+    changes
+        .iter()
+        .filter_map(|change| rules::marks_of(change, rules.about()))
+        .flatten()
+        .map(|(_, key, _)| key)
+        .collect()
 }
 
 enum Marked {
@@ -409,7 +435,9 @@ fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<&Value>) -> Vec<Found> {
         let whole_items = whole.and_then(|whole| whole.get("items")).and_then(Value::as_array);
         let of_item = |(index, item): (usize, NodeId)| {
             let whole = whole_items.and_then(|items| items.get(index));
-            objects(tree, item, whole).into_iter().map(move |found| Found { item_of: found.item_of.or(Some(items)), ..found })
+            objects(tree, item, whole)
+                .into_iter()
+                .map(move |found| Found { item_of: found.item_of.or(Some(items)), ..found })
         };
         return tree.children(items).enumerate().flat_map(of_item).collect();
     }

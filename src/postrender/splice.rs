@@ -77,9 +77,13 @@ fn behind_colon(tree: &Tree<'_>, from: usize) -> Option<usize> {
 /// Returns the splices that take entries or items out of a collection and put others in.
 pub(super) fn collection(tree: &Tree<'_>, node: NodeId, collected: &Collected) -> Result<Vec<Splice>, Refusal> {
     let children: Vec<Child> = if tree.kind(node).is_mapping() {
-        tree.entries(node).map(|(key, value)| Child { id: key, start: tree.start(key), end: tree.content_end(value) }).collect()
+        tree.entries(node)
+            .map(|(key, value)| Child { id: key, start: tree.start(key), end: tree.content_end(value) })
+            .collect()
     } else {
-        tree.children(node).map(|item| Child { id: item, start: tree.start(item), end: tree.content_end(item) }).collect()
+        tree.children(node)
+            .map(|item| Child { id: item, start: tree.start(item), end: tree.content_end(item) })
+            .collect()
     };
     let gone = |child: &Child| collected.removed.contains(&child.id);
     let writing = Writing { tree, node };
@@ -178,7 +182,11 @@ impl Writing<'_, '_> {
         let before = self.tree.text().get(line_start..start).unwrap_or_default();
         let marked = before.trim_start_matches('\u{feff}').trim_start_matches([' ', '-']);
         let is_fine = marked.is_empty() || marked.split_ascii_whitespace().all(|word| word.starts_with(['&', '!']));
-        if is_fine { Ok(start - marked.len()) } else { Err(self.refuse(start, "a `?` or a tab stands before the key next to the change")) }
+        if is_fine {
+            Ok(start - marked.len())
+        } else {
+            Err(self.refuse(start, "a `?` or a tab stands before the key next to the change"))
+        }
     }
 
     /// Returns the column of what begins there, with only blanks and dashes before it on its line.
@@ -201,7 +209,10 @@ impl Writing<'_, '_> {
                 end = start.checked_sub(1).ok_or_else(fail)?;
                 continue;
             }
-            let behind = content.strip_prefix('-').filter(|rest| rest.is_empty() || rest.starts_with([' ', '\r', '\n'])).ok_or_else(fail)?;
+            let behind = content
+                .strip_prefix('-')
+                .filter(|rest| rest.is_empty() || rest.starts_with([' ', '\r', '\n']))
+                .ok_or_else(fail)?;
             let first = behind.trim().chars().next();
             return match first {
                 None | Some('&' | '!' | '|' | '>' | '#') => Ok(start + line.len() - content.len()),
@@ -233,10 +244,7 @@ impl Writing<'_, '_> {
         let column = self.column(start);
         let place = self.place(column);
         let text = writer::entries(&collected.entries, Quotes::None, place);
-        Ok(Splice {
-            range: start..start,
-            text: format!("{text}{}{}", place.line_end, " ".repeat(column)),
-        })
+        Ok(Splice { range: start..start, text: format!("{text}{}{}", place.line_end, " ".repeat(column)) })
     }
 
     /// Returns the splice that writes new items behind the last one.
@@ -251,9 +259,9 @@ impl Writing<'_, '_> {
         let mut text = String::new();
         for line in lines {
             if ends_line {
-                text.push_str(&format!("{blanks}{line}{}", place.line_end));
+                text.extend([blanks.as_str(), &line, place.line_end]);
             } else {
-                text.push_str(&format!("{}{blanks}{line}", place.line_end));
+                text.extend([place.line_end, &blanks, &line]);
             }
         }
         Ok(Splice { range: end..end, text })
@@ -303,7 +311,9 @@ impl Writing<'_, '_> {
         let open = tree.start(self.node) + 1;
         let close = tree.end(self.node).saturating_sub(1);
         let is_quoted = children.first().is_some_and(|first| tree.kind(first.id) == Kind::DoubleQuoted);
-        let is_json = is_quoted || tree.kind(0) == Kind::FlowMapping && tree.children(0).next().is_some_and(|key| tree.kind(key) == Kind::DoubleQuoted);
+        let is_json = is_quoted
+            || tree.kind(0) == Kind::FlowMapping
+                && tree.children(0).next().is_some_and(|key| tree.kind(key) == Kind::DoubleQuoted);
         let quotes = if is_json { Quotes::Double } else { Quotes::None };
         let mut splices = Vec::new();
         let mut kept = children.iter().filter(|child| !gone(child)).peekable();

@@ -154,7 +154,8 @@ fn line_with_content(bytes: &[u8], from: usize) -> Option<usize> {
     let is_hit = |(&one, &next): (&u8, &u8)| one == b'\n' && next > b' ';
     for (index, (block, next)) in blocks.iter().zip(next_blocks).enumerate() {
         // Without a branch, so that the processor does many bytes at once.
-        let hit = block.iter().zip(next).fold(0, |hit, pair| hit | u8::from(*pair.0 == b'\n') & u8::from(*pair.1 > b' '));
+        let hit =
+            block.iter().zip(next).fold(0, |hit, pair| hit | u8::from(*pair.0 == b'\n') & u8::from(*pair.1 > b' '));
         if hit != 0
             && let Some(within) = block.iter().zip(next).position(is_hit)
         {
@@ -213,7 +214,8 @@ mod tests {
     #[test]
     fn roots_are_lines_that_begin_with_content() {
         let text = "--- \n# no\na: 1\n  b: 2\n\n- c\n#\nd:\n---e: 1\nf";
-        let found: Vec<(usize, Vec<usize>)> = documents(text, 1000).into_iter().map(|(_, line, roots)| (line, roots)).collect();
+        let found: Vec<(usize, Vec<usize>)> =
+            documents(text, 1000).into_iter().map(|(_, line, roots)| (line, roots)).collect();
         assert_eq!(found, [(1, vec![10, 23, 29]), (9, vec![3, 8])]);
     }
 

@@ -92,7 +92,9 @@ impl<'a> Tree<'a> {
         match Self::parse_as_it_is(text) {
             // Go reads quoted lines that are not indented, the parser does not.
             Err(fault) => match yaml::indent_quoted(text) {
-                Some(indented) => Ok(Tree::parse_as_it_is(&indented.text)?.map(|tree| tree.without_blanks(text, &indented))),
+                Some(indented) => {
+                    Ok(Tree::parse_as_it_is(&indented.text)?.map(|tree| tree.without_blanks(text, &indented)))
+                }
                 None => Err(fault),
             },
             parsed => parsed,
@@ -109,7 +111,8 @@ impl<'a> Tree<'a> {
             let within = indented.lines.get(before).map_or(0, |&line| offset.saturating_sub(start(before, line)));
             small(offset - before * indented.blanks - within)
         };
-        let nodes = self.nodes.iter().map(|node| Node { start: place(node.start), end: place(node.end), ..*node }).collect();
+        let nodes =
+            self.nodes.iter().map(|node| Node { start: place(node.start), end: place(node.end), ..*node }).collect();
         let texts = self.texts.into_iter().map(|(id, words)| (id, Cow::Owned(words.into_owned()))).collect();
         Tree { text, nodes, texts, tags: self.tags, anchors: self.anchors, aliases: self.aliases }
     }
@@ -182,11 +185,16 @@ impl<'a> Tree<'a> {
         }
         let (start, end) = (self.start(id), self.end(id));
         let content = self.text.get(start..end).unwrap_or_default();
-        let fitting = content.len() - content.rsplit('\n').next().filter(|last| last.trim_ascii().is_empty()).map_or(0, str::len);
+        let fitting =
+            content.len() - content.rsplit('\n').next().filter(|last| last.trim_ascii().is_empty()).map_or(0, str::len);
         let (start, end) = if content.trim_ascii().is_empty() && fitting == 0 {
             // Behind the line of its indicator.
             let before = self.text.get(..start).unwrap_or_default().trim_ascii_end().len();
-            let line = self.text.get(before..).and_then(|rest| rest.find('\n')).map_or(self.text.len(), |end| before + end + 1);
+            let line = self
+                .text
+                .get(before..)
+                .and_then(|rest| rest.find('\n'))
+                .map_or(self.text.len(), |end| before + end + 1);
             (line, line)
         } else {
             (start, start + fitting)
@@ -270,6 +278,11 @@ impl<'a> Tree<'a> {
             }
             _ => node.end as usize,
         }
+    }
+
+    /// The node behind this one and all within it.
+    pub(super) fn past(&self, id: NodeId) -> NodeId {
+        self.node(id).next as usize
     }
 
     fn last_child(&self, id: NodeId) -> Option<NodeId> {
@@ -381,7 +394,7 @@ fn kind_of(style: ScalarStyle) -> Kind {
         ScalarStyle::SingleQuoted => Kind::SingleQuoted,
         ScalarStyle::DoubleQuoted => Kind::DoubleQuoted,
         ScalarStyle::Literal | ScalarStyle::Folded => Kind::Block,
-        _ => Kind::Plain,
+        ScalarStyle::Plain => Kind::Plain,
     }
 }
 
@@ -411,7 +424,10 @@ mod tests {
         assert_eq!(of(&tree, "d").1, "'it''s'");
         let (list, _) = of(&tree, "c");
         assert_eq!(tree.children(list).count(), 2);
-        assert_eq!(tree.text().get(..tree.content_end(list)).and_then(|text| text.lines().last()), Some("- [x, {w: z}]"));
+        assert_eq!(
+            tree.text().get(..tree.content_end(list)).and_then(|text| text.lines().last()),
+            Some("- [x, {w: z}]")
+        );
         assert_eq!(tree.words(of(&tree, "d").0), "it's");
         assert_eq!(tree.value(list), Some(serde_json::json!([{"o": 1, "m": "q r"}, ["x", {"w": "z"}]])));
     }

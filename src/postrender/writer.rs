@@ -2,6 +2,8 @@
 //!
 //! Text is plain only where no reader could take it for anything else; numbers and booleans are plain.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 use crate::domain::yaml;
@@ -47,7 +49,8 @@ fn in_double_quotes(text: &str) -> String {
     for character in Value::String(text.to_owned()).to_string().chars() {
         match character {
             '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+                // Writing to a text cannot fail.
+                let _ = write!(out, "\\u{:04x}", u32::from(character));
             }
             other => out.push(other),
         }

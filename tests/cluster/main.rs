@@ -15,6 +15,7 @@ mod failure;
 mod kill;
 mod locks;
 mod plugin;
+mod post_render;
 mod proxy;
 mod read_only;
 mod real_charts;

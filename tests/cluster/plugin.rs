@@ -11,7 +11,7 @@ use crate::support::program::{chart, program};
 use crate::support::{Bed, Helm, Running, Scene};
 
 /// Lays out the plugin as an archive does: its manifests, its scripts, a binary.
-fn archive(folder: &Path) -> PathBuf {
+pub(crate) fn archive(folder: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let plugin = folder.join("helm-csghub");
     for path in ["bin", "postrenderer", "scripts"] {

@@ -52,7 +52,7 @@ fn go_reads_what_was_meant_and_nothing_else_changed() {
             let Ok(old) = old else { continue };
             let expected = edit.expected(old);
             match (result, expected) {
-                (Err(error), _) => refused.push_str(&format!("{}, {name}: {error}\n", case.topic)),
+                (Err(error), _) => refused.extend([case.topic.as_str(), ", ", name, ": ", error, "\n"]),
                 (Ok(_), None) => wrong.push(format!("{}, {name}: the edit does not fit, and was made", case.topic)),
                 (Ok(output), Some(expected)) => {
                     edits_made += 1;
@@ -84,7 +84,8 @@ fn differs(case: &Case, name: &str, output: &[u8], expected: &serde_json::Value,
     // Two objects in a `List`.
     let objects = if topic == "document-list" { 2 } else { 1 };
     let (places, come) = lines_changed(&String::from_utf8_lossy(&case.text), &String::from_utf8_lossy(output));
-    (places > objects || come > 4 * objects).then(|| format!("{topic}, {name}: lines changed in {places} places, {come} came"))
+    (places > objects || come > 4 * objects)
+        .then(|| format!("{topic}, {name}: lines changed in {places} places, {come} came"))
 }
 
 /// What is refused is known by name: `refused.txt`. `UPDATE_EXPECT=1` writes it anew.

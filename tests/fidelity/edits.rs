@@ -122,11 +122,8 @@ fn make<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
 
 /// Returns the stream after the edits.
 pub(crate) fn edited(text: &[u8], edits: &[&Edit]) -> Result<Vec<u8>, String> {
-    let rules: Vec<Rule> = edits
-        .iter()
-        .enumerate()
-        .map(|(index, edit)| Rule { name: format!("edit-{index}"), ..edit.rule() })
-        .collect();
+    let rules: Vec<Rule> =
+        edits.iter().enumerate().map(|(index, edit)| Rule { name: format!("edit-{index}"), ..edit.rule() }).collect();
     let rules = Rules::new(&rules, About::default()).expect("they need to know nothing");
     let mut output = Vec::new();
     render(text, &mut output, &rules).map_err(|error| error.to_string())?;

@@ -34,8 +34,40 @@ impl Dice {
 }
 
 const WORDS: [&str; 34] = [
-    "web", "yes", "0644", "1.10", "on", "null", "~", "a b", "it's", "say \"x\"", "a: b", "a #b", "#", "-", "- a", "1e3", "é", "漢字",
-    "", " ", "two\nlines", "two\nlines\n", "tab\there", "back\\slash", "{a}", "[b]", "*x", "&y", "!z", "%d", "@e", "`", "---", "long words that go on and on",
+    "web",
+    "yes",
+    "0644",
+    "1.10",
+    "on",
+    "null",
+    "~",
+    "a b",
+    "it's",
+    "say \"x\"",
+    "a: b",
+    "a #b",
+    "#",
+    "-",
+    "- a",
+    "1e3",
+    "é",
+    "漢字",
+    "",
+    " ",
+    "two\nlines",
+    "two\nlines\n",
+    "tab\there",
+    "back\\slash",
+    "{a}",
+    "[b]",
+    "*x",
+    "&y",
+    "!z",
+    "%d",
+    "@e",
+    "`",
+    "---",
+    "long words that go on and on",
 ];
 const KEYS: [&str; 14] =
     ["a", "b", "name", "data", "spec", "k", "on", "0644", "a b", "x.y/z", "é", "items", "team", "labels"];
@@ -66,9 +98,13 @@ fn any_object(dice: &mut Dice) -> Value {
     for marks in ["labels", "annotations"] {
         if dice.one_in(2) {
             let length = dice.below(3);
-            let marks_in = (0..length).map(|_| ((*dice.pick(&["team", "a", "x.y/z"])).to_owned(), json!(*dice.pick(&WORDS))));
+            let marks_in =
+                (0..length).map(|_| ((*dice.pick(&["team", "a", "x.y/z"])).to_owned(), json!(*dice.pick(&WORDS))));
             let marks_in: Map<String, Value> = marks_in.collect();
-            metadata.insert(marks.to_owned(), if marks_in.is_empty() && dice.one_in(2) { Value::Null } else { marks_in.into() });
+            metadata.insert(
+                marks.to_owned(),
+                if marks_in.is_empty() && dice.one_in(2) { Value::Null } else { marks_in.into() },
+            );
         }
     }
     let mut fields = vec![("apiVersion", json!("v1")), ("kind", json!("ConfigMap")), ("metadata", metadata.into())];
@@ -114,7 +150,8 @@ impl Writer<'_> {
             self.out.push_str(&if value.is_null() && self.dice.one_in(2) { "~".to_owned() } else { value.to_string() });
             return;
         };
-        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/'));
+        let is_plain =
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/'));
         let is_printable = text.chars().all(|character| character >= ' ' && character != '\u{7f}');
         match self.dice.below(5) {
             // What this means is for the judge to say.
@@ -134,7 +171,8 @@ impl Writer<'_> {
     }
 
     fn key(&mut self, key: &str) {
-        let is_plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/')) && !key.is_empty();
+        let is_plain =
+            key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/')) && !key.is_empty();
         if is_plain && !self.dice.one_in(5) {
             self.out.push_str(key);
         } else {
@@ -259,7 +297,11 @@ fn any_edit(dice: &mut Dice, document: &Value) -> Edit {
     while !dice.one_in(3) {
         let here = path.iter().try_fold(document, |value, key| value.get(key));
         let keys: Vec<&String> = here.and_then(Value::as_object).map(|map| map.keys().collect()).unwrap_or_default();
-        let key = if keys.is_empty() || dice.one_in(3) { (*dice.pick(&KEYS)).to_owned() } else { (*dice.pick(&keys)).clone() };
+        let key = if keys.is_empty() || dice.one_in(3) {
+            (*dice.pick(&KEYS)).to_owned()
+        } else {
+            (*dice.pick(&keys)).clone()
+        };
         path.push(key);
     }
     match dice.below(6) {
@@ -272,7 +314,8 @@ fn any_edit(dice: &mut Dice, document: &Value) -> Edit {
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {
-    env::var(variable).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+    env::var(variable)
+        .map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
 }
 
 #[test]
@@ -297,7 +340,11 @@ fn generated_documents_mean_what_they_meant_with_the_edit() {
             match (edited(document.as_bytes(), &[&edit]), edit.expected(before)) {
                 (Ok(output), Some(expected)) => {
                     if *before == expected {
-                        assert_eq!(String::from_utf8_lossy(&output), *document, "seed {seed}: nothing was to change: {edit:?}");
+                        assert_eq!(
+                            String::from_utf8_lossy(&output),
+                            *document,
+                            "seed {seed}: nothing was to change: {edit:?}"
+                        );
                     }
                     outputs.push(output);
                     asked.push((document, edit, expected));
@@ -315,6 +362,8 @@ fn generated_documents_mean_what_they_meant_with_the_edit() {
             assert_eq!(after.as_ref(), Ok(expected), "seed {seed}: {edit:?}\n{document}\n--- became\n{output}");
         }
     }
-    say(&format!("fidelity: seed {seed}: {all} generated, {valid} of them YAML to Go, {made} edited as meant, {unfit} edits did not fit, {refused} refused, 0 changes of meaning"));
+    say(&format!(
+        "fidelity: seed {seed}: {all} generated, {valid} of them YAML to Go, {made} edited as meant, {unfit} edits did not fit, {refused} refused, 0 changes of meaning"
+    ));
     assert!(refused * 20 < valid, "{refused} of {valid} were refused");
 }

@@ -67,7 +67,8 @@ fn verdict(line: &str) -> Verdict {
 fn the_judge_reads_as_helm_does() {
     let Some(judge) = judge() else { return };
     let verdicts = decode(judge, &["a: yes", "a: 0644\nb: '0644'", "a: [", "on: 1"]);
-    let json: Vec<Option<String>> = verdicts.iter().map(|verdict| verdict.as_ref().ok().map(Value::to_string)).collect();
+    let json: Vec<Option<String>> =
+        verdicts.iter().map(|verdict| verdict.as_ref().ok().map(Value::to_string)).collect();
     let expected = [Some(r#"{"a":true}"#), Some(r#"{"a":420,"b":"0644"}"#), None, Some(r#"{"true":1}"#)];
     assert_eq!(json, expected.map(|text| text.map(str::to_owned)));
 }

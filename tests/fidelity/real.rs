@@ -100,7 +100,9 @@ fn real_releases_mean_what_they_meant_with_the_edit() {
                 if matches!(edit, Edit::Set(..)) {
                     let (places, come) = lines_changed(&old[index], &new[index]);
                     if places > 1 || come > 3 {
-                        wrong.push(format!("{name}, {what}, document {index}: lines changed in {places} places, {come} came"));
+                        wrong.push(format!(
+                            "{name}, {what}, document {index}: lines changed in {places} places, {come} came"
+                        ));
                     }
                 }
             }

@@ -27,8 +27,12 @@ fn post_render(variables: &[(&str, &str)]) -> Command {
 
 fn run(variables: &[(&str, &str)], input: &str) -> Output {
     let mut child = post_render(variables).spawn().expect("started");
-    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
-    child.wait_with_output().expect("ended")
+    let mut stdin = child.stdin.take().expect("piped");
+    std::thread::scope(|scope| {
+        // As Helm does: it writes while it reads, and does not mind if nobody listens.
+        scope.spawn(move || stdin.write_all(input.as_bytes()));
+        child.wait_with_output().expect("ended")
+    })
 }
 
 fn in_folder(folder: &Path, mode: &str, input: &str, first: Option<Value>) -> Output {

@@ -17,17 +17,22 @@ const FILES: [&str; 6] = ["about.json", "error.txt", "in.yaml", "notes.txt", "ou
 
 fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postrender");
-    let mut folders: Vec<PathBuf> =
-        fs::read_dir(root).expect("the scenarios").map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<PathBuf> = fs::read_dir(root)
+        .expect("the scenarios")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .collect();
     folders.sort();
     assert!(folders.len() > 15, "the scenarios were not found");
     folders
 }
 
 fn run(folder: &Path, input: &[u8]) -> Result<(Vec<u8>, Notes), String> {
-    let profile = profile::parse(&read(&folder.join("profile.yaml"))).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let profile = profile::parse(&read(&folder.join("profile.yaml")))
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let about = folder.join("about.json");
-    let about = if about.exists() { serde_json::from_value(read_json(&about)).expect("about") } else { About::default() };
+    let about =
+        if about.exists() { serde_json::from_value(read_json(&about)).expect("about") } else { About::default() };
     let rules = Rules::new(&profile.post_render, about).map_err(|error| error.to_string())?;
     let mut output = Vec::new();
     let notes = render(input, &mut output, &rules).map_err(|error| error.to_string())?;
@@ -48,7 +53,8 @@ fn compare(folder: &Path, file: &str, actual: Option<&[u8]>) -> Option<String> {
     if expected.as_deref() == actual {
         return None;
     }
-    let show = |bytes: Option<&[u8]>| bytes.map_or("nothing".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned());
+    let show =
+        |bytes: Option<&[u8]>| bytes.map_or("nothing".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned());
     Some(format!("{}\n--- expected\n{}\n--- actual\n{}", path.display(), show(expected.as_deref()), show(actual)))
 }
 
@@ -63,7 +69,7 @@ fn each_scenario_comes_out_as_its_files_say() {
         let outcome = run(&folder, &fs::read(folder.join("in.yaml")).expect("in.yaml"));
         let (output, notes, error) = match outcome {
             Ok((output, notes)) => {
-                let notes: String = notes.lines().iter().map(|line| format!("{line}\n")).collect();
+                let notes = notes.lines().iter().fold(String::new(), |notes, line| notes + line + "\n");
                 (Some(output), Some(notes.into_bytes()), None)
             }
             Err(error) => (None, None, Some(format!("{error}\n").into_bytes())),

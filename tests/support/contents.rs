@@ -63,6 +63,11 @@ impl Contents {
         self.0.keys().map(String::as_str).collect()
     }
 
+    /// Returns every object by `Kind name`.
+    pub fn into_objects(self) -> BTreeMap<String, Value> {
+        self.0
+    }
+
     /// Tells whether an object is there.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

@@ -4,8 +4,7 @@ mod first;
 
 use std::env;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsFd;
+use std::io::{self, Read as _, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -13,6 +12,7 @@ use anyhow::Context as _;
 use super::filter;
 use super::rules::RulesArgs;
 use super::shared::Shared;
+use super::stream;
 use crate::domain::post_rendering::{
     BLOB_FILE, FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE, Mode, REPLAY_FILE, Replay, TROUBLE_FILE,
 };
@@ -39,12 +39,12 @@ const PLUGIN_NAME: &str = "csghub-postrender";
 pub(super) fn run(args: &PostRenderArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
     let order = order().map_err(unexpected)?;
     match (args.rules.rules(shared.namespace.as_deref()), order) {
-        (Ok(rules), None) => stream(&rules),
+        (Ok(rules), None) => follow(&rules),
         (Ok(rules), Some(order)) => match order.carry_out(&rules) {
-            Ok(output) => write(&output),
+            Ok(output) => stream::write(&output).map(|()| ExitStatus::Done),
             Err(error) => Err(unexpected(order.leave_trouble(error))),
         },
-        (Err(failure), None) => refuse(failure),
+        (Err(failure), None) => refuse(failure, false),
         (Err(failure), Some(order)) => {
             let because = anyhow::anyhow!(failure.chain().join(": "));
             Err(unexpected(order.leave_trouble(because)))
@@ -57,39 +57,45 @@ fn unexpected(error: anyhow::Error) -> Failure {
 }
 
 /// Renders as it reads.
-fn stream(rules: &Rules) -> Result<ExitStatus, Failure> {
-    let input = without_buffer(io::stdin()).context("read the manifests on standard input").map_err(unexpected)?;
-    let output = without_buffer(io::stdout()).context("write the manifests to standard output").map_err(unexpected)?;
-    match postrender::render(input, output, rules) {
+fn follow(rules: &Rules) -> Result<ExitStatus, Failure> {
+    let mut output = Noting { output: stream::output()?, has_written: false };
+    match postrender::render(stream::input()?, &mut output, rules) {
         Ok(_) => Ok(ExitStatus::Done),
         Err(error @ (RenderError::Read(_) | RenderError::Write(_))) => Err(filter::failure(error)),
-        Err(error) => refuse(filter::failure(error).hinted("Helm calls it: `helm upgrade ... --post-renderer`")),
+        Err(error) => {
+            let failure = filter::failure(error).hinted("Helm calls it: `helm upgrade ... --post-renderer`");
+            refuse(failure, output.has_written)
+        }
     }
 }
 
 /// Tells a Helm that nobody watches why there is no result.
-fn refuse(failure: Failure) -> Result<ExitStatus, Failure> {
+fn refuse(failure: Failure, has_written: bool) -> Result<ExitStatus, Failure> {
     // Helm 4 drops what is written to standard error, and would show nothing.
     if env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == PLUGIN_NAME) {
-        // Documents may stand before it.
-        return write(format!("\n---\n{}", postrender::refusal(&failure.chain().join(": "))).as_bytes());
+        let refusal = postrender::refusal(&failure.chain().join(": "));
+        let separator = if has_written { "\n---\n" } else { "" };
+        stream::write(format!("{separator}{refusal}").as_bytes())?;
+        return Ok(ExitStatus::Done);
     }
     Err(failure)
 }
 
-/// Returns the stream as a file: the library's buffers would only copy.
-fn without_buffer(stream: impl AsFd) -> io::Result<File> {
-    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
+/// Notes whether documents were written already.
+struct Noting {
+    output: File,
+    has_written: bool,
 }
 
-fn write(output: &[u8]) -> Result<ExitStatus, Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(output)
-        .and_then(|()| stdout.flush())
-        .context("write the manifests to standard output")
-        .map_err(unexpected)?;
-    Ok(ExitStatus::Done)
+impl Write for Noting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.has_written |= !bytes.is_empty();
+        self.output.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
 }
 
 /// What the run that started Helm wants.

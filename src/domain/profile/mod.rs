@@ -138,7 +138,10 @@ fn differing<'v>(path: &str, one: &'v Value, other: &'v Value) -> Option<(String
 fn check(profile: &Profile) -> Result<(), ProfileError> {
     let wrong = |field: String, cause: &str| Err(ProfileError::Meaning { field, cause: cause.to_owned() });
     if profile.format != PROFILE_FORMAT {
-        return wrong("format".to_owned(), &format!("this program reads format {PROFILE_FORMAT}, not {}", profile.format));
+        return wrong(
+            "format".to_owned(),
+            &format!("this program reads format {PROFILE_FORMAT}, not {}", profile.format),
+        );
     }
     if !is_name(&profile.name) {
         return wrong("name".to_owned(), "lower-case letters, digits and dashes are allowed");

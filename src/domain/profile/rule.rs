@@ -307,7 +307,9 @@ impl Change {
             Self::Set(SetField { value, .. }) if value.is_array() || value.is_object() => {
                 wrong("the value must be a text, a number or a boolean; `add-items` adds to lists")
             }
-            Self::AddItems(AddItems { key: Some(key), items, .. }) if items.iter().any(|item| item.get(key).is_none()) => {
+            Self::AddItems(AddItems { key: Some(key), items, .. })
+                if items.iter().any(|item| item.get(key).is_none()) =>
+            {
                 wrong(&format!("an item has no `{key}`"))
             }
             Self::AddDocument(document) => match Object::new(Value::Object(document.clone())) {

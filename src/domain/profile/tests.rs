@@ -25,7 +25,9 @@ fn a_profile_is_read() {
     let rule = &profile.post_render[0];
     assert_eq!(rule.changes.iter().map(Change::word).collect::<Vec<_>>(), ["set-labels", "set", "add-items", "keep"]);
     assert!(rule.select.kinds[0].is_of("apps/v1", "Deployment") && !rule.select.kinds[0].is_of("v1", "Deployment"));
-    assert!(rule.select.kinds[1].is_of("v1", "Service") && !rule.select.kinds[1].is_of("serving.knative.dev/v1", "Service"));
+    assert!(
+        rule.select.kinds[1].is_of("v1", "Service") && !rule.select.kinds[1].is_of("serving.knative.dev/v1", "Service")
+    );
     assert!(rule.select.names[0].covers("web-1") && !rule.select.names[0].covers("my-web"));
     let json = serde_json::to_value(&profile).expect("JSON");
     assert_eq!(serde_json::from_value::<Profile>(json).expect("the same"), profile);

@@ -42,7 +42,7 @@ pub fn render_markdown(view: View<'_>, verbosity: Verbosity) -> String {
             page
         }
         View::Plan(view) => plan(view),
-        View::Report(_) | View::Findings(_) | View::Status(_) | View::Verify(_) => {
+        View::Report(_) | View::Findings(_) | View::Status(_) | View::Verify(_) | View::Profiles(_) => {
             block("text", &view.render(&PLAIN, verbosity))
         }
     }

@@ -12,6 +12,7 @@ mod live;
 mod markdown;
 mod options;
 mod plan;
+mod profiles;
 mod prompt;
 mod rehearsal;
 mod report;

@@ -5,12 +5,14 @@ use serde_json::{Map, Value, json};
 use super::findings::render_findings;
 use super::options::Verbosity;
 use super::plan::render_plan;
+use super::profiles::render_profiles;
 use super::rehearsal::render_rehearsal;
 use super::report::render_report;
 use super::status::render_status;
 use super::style::Style;
 use super::verify::render_verify;
 use crate::domain::preflight::Finding;
+use crate::domain::profile::Profile;
 use crate::domain::rehearsed::Rehearsed;
 use crate::domain::report::{REPORT_FORMAT, RunReport};
 use crate::domain::view::{PlanView, StatusView, VerifyView};
@@ -30,6 +32,8 @@ pub enum View<'a> {
     Status(&'a StatusView),
     /// How far its objects are.
     Verify(&'a VerifyView),
+    /// What is known of products.
+    Profiles(&'a [Profile]),
 }
 
 impl View<'_> {
@@ -43,12 +47,13 @@ impl View<'_> {
             View::Rehearsal(rehearsed) => render_rehearsal(rehearsed, style, verbosity),
             View::Status(status) => render_status(status, style),
             View::Verify(verify) => render_verify(verify, style, verbosity),
+            View::Profiles(profiles) => render_profiles(profiles, style),
         }
     }
 
     /// Returns the JSON document for programs: the value's own fields, and `format`, its version ([`REPORT_FORMAT`]).
     ///
-    /// A report also has `exit_code`, the number of its `exit`. Findings are the list `findings`.
+    /// A report also has `exit_code`, the number of its `exit`. Findings are the list `findings`, profiles the list `profiles`.
     ///
     /// # Errors
     /// None in practice: all of these are plain data with text keys.
@@ -64,6 +69,7 @@ impl View<'_> {
             View::Rehearsal(rehearsed) => serde_json::to_value(rehearsed)?,
             View::Status(status) => serde_json::to_value(status)?,
             View::Verify(verify) => serde_json::to_value(verify)?,
+            View::Profiles(profiles) => json!({ "profiles": profiles }),
         };
         if let Value::Object(fields) = fields {
             document.extend(fields);
@@ -81,6 +87,7 @@ impl View<'_> {
             View::Rehearsal(_) => "rehearsal",
             View::Status(_) => "status",
             View::Verify(_) => "verify",
+            View::Profiles(_) => "profiles",
         }
     }
 }
@@ -88,6 +95,12 @@ impl View<'_> {
 impl<'a> From<&'a RunReport> for View<'a> {
     fn from(report: &'a RunReport) -> Self {
         View::Report(report)
+    }
+}
+
+impl<'a> From<&'a [Profile]> for View<'a> {
+    fn from(profiles: &'a [Profile]) -> Self {
+        View::Profiles(profiles)
     }
 }
 

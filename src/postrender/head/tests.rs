@@ -28,7 +28,10 @@ fn a_plain_head_is_read() {
     assert_eq!((api_version.as_str(), kind.as_str()), ("apps/v1", "Deployment"));
     let metadata = metadata(&lines).expect("plain");
     assert_eq!((metadata.name, metadata.namespace), (Some("web"), Some("shop")));
-    assert_eq!((metadata.label("app"), metadata.label("tier"), metadata.label("x")), (Some("web"), Some("front"), None));
+    assert_eq!(
+        (metadata.label("app"), metadata.label("tier"), metadata.label("x")),
+        (Some("web"), Some("front"), None)
+    );
 }
 
 #[test]

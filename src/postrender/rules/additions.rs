@@ -76,7 +76,8 @@ impl Addition {
 
     /// Tells whether the stream has this object already.
     pub(crate) fn is_object(&self, kind: &str, namespace: Option<&str>, name: &str) -> bool {
-        let metadata = |key: &str| self.document.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
+        let metadata =
+            |key: &str| self.document.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
         self.kind() == kind && metadata("name") == Some(name) && metadata("namespace") == namespace
     }
 
@@ -87,7 +88,11 @@ impl Addition {
 
     /// Its name.
     pub(crate) fn name(&self) -> &str {
-        self.document.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Value::as_str).unwrap_or_default()
+        self.document
+            .get("metadata")
+            .and_then(|metadata| metadata.get("name"))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// Returns it as a document, its separator included.

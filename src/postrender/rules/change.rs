@@ -214,11 +214,15 @@ fn set(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step], value: &Value)
     // Keys at the end may be missing; list items are never made.
     let keys = steps.iter().rev().take_while(|step| matches!(step, Step::Key(_))).count();
     let (fixed, open) = steps.split_at(steps.len() - keys);
-    let open: Vec<&str> = open.iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect();
+    let open: Vec<&str> =
+        open.iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect();
     let mut places = 0;
     for node in resolve(editor, root, fixed)? {
-        let is_changed =
-            if open.is_empty() { editor.replace(node, value.clone())? } else { editor.set_below(node, &open, value.clone())? };
+        let is_changed = if open.is_empty() {
+            editor.replace(node, value.clone())?
+        } else {
+            editor.set_below(node, &open, value.clone())?
+        };
         places += usize::from(is_changed);
     }
     Ok(places)
@@ -259,7 +263,9 @@ fn add_items(editor: &mut Editor<'_, '_>, root: NodeId, add: &AddItems) -> Done 
         let items: Vec<NodeId> = editor.tree().children(list).collect();
         for item in &add.items {
             let is_there = items.iter().any(|&there| match &add.key {
-                Some(key) => item.get(key).is_some_and(|value| child(editor, there, key).and_then(|node| editor.value(node)).as_ref() == Some(value)),
+                Some(key) => item.get(key).is_some_and(|value| {
+                    child(editor, there, key).and_then(|node| editor.value(node)).as_ref() == Some(value)
+                }),
                 None => editor.value(there).as_ref() == Some(item),
             });
             if !is_there {

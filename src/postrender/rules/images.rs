@@ -22,7 +22,8 @@ pub(super) fn mirror(editor: &mut Editor<'_, '_>, root: NodeId, mirrors: &BTreeM
     each("mirrored", editor, root, |image| {
         let full = full_name(image);
         let fits = |from: &str| full.strip_prefix(from).is_some_and(|rest| rest.starts_with('/'));
-        let (from, to) = mirrors.iter().filter(|(from, _)| fits(from.trim_end_matches('/'))).max_by_key(|(from, _)| from.len())?;
+        let (from, to) =
+            mirrors.iter().filter(|(from, _)| fits(from.trim_end_matches('/'))).max_by_key(|(from, _)| from.len())?;
         let rest = full.strip_prefix(from.trim_end_matches('/'))?;
         Some(format!("{}{rest}", to.trim_end_matches('/')))
     })
@@ -62,7 +63,9 @@ fn one(editor: &mut Editor<'_, '_>, container: NodeId, new: &impl Fn(&str) -> Op
 
 /// Returns the image with its registry: `docker.io/library/nginx:1` for `nginx:1`.
 fn full_name(image: &str) -> String {
-    let is_registry = |name: &str| name.contains(['.', ':']) || name == "localhost" || name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let is_registry = |name: &str| {
+        name.contains(['.', ':']) || name == "localhost" || name.bytes().any(|byte| byte.is_ascii_uppercase())
+    };
     match image.split_once('/') {
         Some((first, _)) if is_registry(first) => image.to_owned(),
         Some(_) => format!("{DEFAULT_REGISTRY}/{image}"),

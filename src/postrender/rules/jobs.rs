@@ -22,7 +22,9 @@ pub(super) fn make_unique(object: &mut ObjectEdit<'_, '_, '_>) -> Done {
     let annotations = child(object.editor, metadata, "annotations");
     let is_hook = annotations.is_some_and(|annotations| child(object.editor, annotations, "helm.sh/hook").is_some());
     let Some(name) = child(object.editor, metadata, "name") else { return Ok(None) };
-    let Some(old) = object.editor.value(name).and_then(|name| name.as_str().map(str::to_owned)) else { return Ok(None) };
+    let Some(old) = object.editor.value(name).and_then(|name| name.as_str().map(str::to_owned)) else {
+        return Ok(None);
+    };
     if is_hook {
         return Ok(None);
     }
@@ -42,7 +44,13 @@ fn digest(object: &ObjectEdit<'_, '_, '_>, name: NodeId) -> String {
     let text = tree.text();
     // The parsed value where there is one: comments and style change nothing.
     let content = tree.value(object.root).map_or_else(
-        || [text.get(..tree.start(name)), text.get(tree.end(name)..)].into_iter().flatten().collect::<String>().into_bytes(),
+        || {
+            [text.get(..tree.start(name)), text.get(tree.end(name)..)]
+                .into_iter()
+                .flatten()
+                .collect::<String>()
+                .into_bytes()
+        },
         |mut value| {
             if let Some(metadata) = value.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
                 metadata.shift_remove("name");

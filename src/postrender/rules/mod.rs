@@ -82,7 +82,9 @@ impl Rules {
 
     /// Returns the rules that may select a document of that kind.
     pub(super) fn of_kind(&self, api_version: &str, kind: &str) -> Vec<usize> {
-        let of_kind = |rule: &Rule| rule.select.kinds.is_empty() || rule.select.kinds.iter().any(|of| of.is_of(api_version, kind));
+        let of_kind = |rule: &Rule| {
+            rule.select.kinds.is_empty() || rule.select.kinds.iter().any(|of| of.is_of(api_version, kind))
+        };
         self.rules.iter().enumerate().filter(|(_, rule)| of_kind(rule)).map(|(index, _)| index).collect()
     }
 
@@ -108,10 +110,11 @@ impl Rules {
     pub(super) fn can_select(&self, bytes: &[u8]) -> bool {
         self.rules.iter().any(|rule| {
             rule.select.kinds.is_empty()
-                || rule.select.kinds.iter().any(|of| {
-                    of.kind == "*"
-                        || memchr::memmem::find(bytes, of.kind.as_bytes()).is_some()
-                })
+                || rule
+                    .select
+                    .kinds
+                    .iter()
+                    .any(|of| of.kind == "*" || memchr::memmem::find(bytes, of.kind.as_bytes()).is_some())
         })
     }
 }
@@ -128,7 +131,8 @@ fn holds(rule: &Rule, about: &About) -> Result<bool, RuleError> {
     if comes_from_nothing {
         return Ok(false);
     }
-    Ok(fits(rule.select.from.as_ref(), about.from.as_ref(), "--from")? && fits(rule.select.to.as_ref(), about.to.as_ref(), "--to")?)
+    Ok(fits(rule.select.from.as_ref(), about.from.as_ref(), "--from")?
+        && fits(rule.select.to.as_ref(), about.to.as_ref(), "--to")?)
 }
 
 /// Puts the names of the release where the rule leaves room for them.
@@ -136,9 +140,14 @@ fn with_names(rule: &Rule, about: &About) -> Result<Rule, RuleError> {
     let mut rule = rule.clone();
     let fill = |text: &str, rule: &str| -> Result<String, RuleError> {
         let mut text = text.to_owned();
-        for (mark, value, flag) in [("{release}", &about.release, "--release"), ("{namespace}", &about.namespace, "--namespace")] {
+        for (mark, value, flag) in
+            [("{release}", &about.release, "--release"), ("{namespace}", &about.namespace, "--namespace")]
+        {
             if text.contains(mark) {
-                let cause = || RuleError { rule: rule.to_owned(), cause: format!("it needs the release's name: say `{flag} NAME`") };
+                let cause = || RuleError {
+                    rule: rule.to_owned(),
+                    cause: format!("it needs the release's name: say `{flag} NAME`"),
+                };
                 text = text.replace(mark, value.as_deref().ok_or_else(cause)?);
             }
         }

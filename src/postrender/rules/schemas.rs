@@ -22,7 +22,8 @@ pub(super) fn slim(object: &mut ObjectEdit<'_, '_, '_>) -> Done {
     }
     let editor = &mut *object.editor;
     let Some(spec) = child(editor, object.root, "spec") else { return Ok(None) };
-    let versions: Vec<NodeId> = child(editor, spec, "versions").map(|list| editor.tree().children(list).collect()).unwrap_or_default();
+    let versions: Vec<NodeId> =
+        child(editor, spec, "versions").map(|list| editor.tree().children(list).collect()).unwrap_or_default();
     let mut removed = 0;
     for version in versions {
         if let Some(schema) = child(editor, version, "schema") {
