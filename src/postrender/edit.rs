@@ -3,7 +3,7 @@
 //! A change names a node of the tree. Splices keep the document's own indent, line ends and quotes; what cannot be spliced in such
 //! a way (an alias, a merged mapping, a key with a tag) is refused. Each edited document is then proven: `proof`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde_json::{Map, Value};
@@ -23,7 +23,7 @@ pub(super) struct Refusal {
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Collected {
     /// Keys or items that go.
-    pub(super) removed: Vec<NodeId>,
+    pub(super) removed: BTreeSet<NodeId>,
     /// New entries of a mapping; they come first.
     pub(super) entries: Map<String, Value>,
     /// New items of a list; they come last.
@@ -140,12 +140,7 @@ impl<'t, 'a> Editor<'t, 'a> {
     pub(super) fn remove_item(&mut self, sequence: NodeId, item: NodeId) -> Result<bool, Refusal> {
         self.may_change(sequence)?;
         self.forget(&(item..self.tree.past(item)));
-        let removed = &mut self.changes.collected.entry(sequence).or_default().removed;
-        let is_new = !removed.contains(&item);
-        if is_new {
-            removed.push(item);
-        }
-        Ok(is_new)
+        Ok(self.changes.collected.entry(sequence).or_default().removed.insert(item))
     }
 
     /// Puts an item at the end of a list.
@@ -183,8 +178,14 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// Drops what was asked for of nodes that go as a whole.
     fn forget(&mut self, gone: &Range<NodeId>) {
-        self.changes.replaced.retain(|node, _| !gone.contains(node));
-        self.changes.collected.retain(|node, _| !gone.contains(node));
+        let replaced: Vec<NodeId> = self.changes.replaced.range(gone.clone()).map(|(&node, _)| node).collect();
+        let collected: Vec<NodeId> = self.changes.collected.range(gone.clone()).map(|(&node, _)| node).collect();
+        for node in replaced {
+            self.changes.replaced.remove(&node);
+        }
+        for node in collected {
+            self.changes.collected.remove(&node);
+        }
     }
 
     fn is_null(&self, node: NodeId) -> bool {
@@ -196,6 +197,10 @@ impl<'t, 'a> Editor<'t, 'a> {
         match self.tree.kind(node) {
             Kind::Alias => Err(self.aliased(node)),
             kind if !kind.is_mapping() => Err(self.refuse(node, "a mapping is expected where a change is to be made")),
+            _ if self.tree.entries(node).any(|(key, _)| self.tree.key(key).is_none()) => {
+                Err(self
+                    .refuse(node, "a key of the mapping that is to be changed is an alias or no text; write it out"))
+            }
             _ if self.tree.has_merge(node) => {
                 Err(self.refuse(node, "`<<` merges keys into the mapping that is to be changed; write them out"))
             }
@@ -208,6 +213,9 @@ impl<'t, 'a> Editor<'t, 'a> {
         let tree = self.tree;
         if tree.kind(node) == Kind::Alias {
             return Err(self.aliased(node));
+        }
+        if !tree.has_aliases() {
+            return Ok(());
         }
         let position = tree.start(node);
         let mut at = 0;

@@ -70,12 +70,23 @@ struct Simple<'a> {
     end: usize,
 }
 
-impl Simple<'_> {
+impl<'a> Simple<'a> {
+    /// Returns the text, if Go reads the scalar as one.
+    fn as_text(&self) -> Option<&'a str> {
+        self.is_text(self.text).then_some(self.text)
+    }
+
     /// Tells whether Go reads the scalar as this text.
     fn is_text(&self, text: &str) -> bool {
-        self.text == text
-            && (self.quotes != Quotes::None || yaml::scalar_value(text, true, None).is_ok_and(|value| value == *text))
+        self.text == text && (self.quotes != Quotes::None || reads_as_text(text))
     }
+}
+
+/// Tells whether Go reads the plain word as text.
+fn reads_as_text(word: &str) -> bool {
+    // The longest word that is none has five letters, and numbers begin otherwise.
+    let is_surely = word.len() > 5 && word.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    is_surely || yaml::scalar_value(word, true, None).is_ok_and(|value| value == *word)
 }
 
 /// Returns the head; nothing if the document is not in plain block style, as far as that matters.
@@ -99,8 +110,7 @@ pub(super) fn read<'a>(document: &Document<'a>) -> Option<Head<'a>> {
                 let lines = text(range)?;
                 let (first, rest) = lines.split_once('\n').unwrap_or((lines, ""));
                 let value = simple(first, key.len() + 1)?;
-                let is_text = value.quotes != Quotes::None
-                    || yaml::scalar_value(value.text, true, None).is_ok_and(|of| of == *value.text);
+                let is_text = value.as_text().is_some();
                 let place = if key == b"kind" { &mut kind } else { &mut api_version };
                 if !is_blank(rest) || !is_text || place.replace(value.text).is_some() {
                     return None;
@@ -114,6 +124,8 @@ pub(super) fn read<'a>(document: &Document<'a>) -> Option<Head<'a>> {
                 }
                 metadata = Some(range.start + first.len() + 1..range.end);
             }
+            // What has `items` is a list.
+            b"items" => return None,
             // A block before the metadata may hold anything.
             _ if is_head => return None,
             _ => {}
@@ -213,8 +225,8 @@ pub(super) fn metadata(lines: &str) -> Option<Metadata<'_>> {
         let value = if has_value { Some(simple(line, behind)?) } else { None };
         open = (!has_value).then_some(key);
         match (key, value) {
-            ("name", Some(value)) => metadata.name.replace(value.text).is_none().then_some(())?,
-            ("namespace", Some(value)) => metadata.namespace.replace(value.text).is_none().then_some(())?,
+            ("name", Some(value)) => metadata.name.replace(value.as_text()?).is_none().then_some(())?,
+            ("namespace", Some(value)) => metadata.namespace.replace(value.as_text()?).is_none().then_some(())?,
             ("labels", None) => (!std::mem::replace(&mut metadata.labels.is_there, true)).then_some(())?,
             ("annotations", None) => (!std::mem::replace(&mut metadata.annotations.is_there, true)).then_some(())?,
             ("labels" | "annotations" | "name" | "namespace", _) => return None,
@@ -271,6 +283,7 @@ impl<'a> Section<'a> {
     fn take(&mut self, line: &'a str, indent: usize, at: usize) -> Option<()> {
         let (key, behind) = key_in(line, indent)?;
         let value = simple(line, behind)?;
+        value.as_text()?;
         if self.entries.is_empty() {
             self.indent = indent;
         }

@@ -12,7 +12,8 @@ use super::proof;
 use super::rules::{self, ObjectEdit, Rules, Subject};
 use super::splice;
 use super::stream::{Document, Documents};
-use super::tree::{NodeId, Tree};
+use super::tree::{Kind, NodeId, Tree};
+use crate::domain::manifest;
 use crate::domain::profile::Change;
 use crate::domain::yaml;
 
@@ -47,6 +48,12 @@ pub enum RenderError {
         /// Behind it, the rules that ask for it.
         rule: String,
     },
+    /// A document is to be added behind the last one, which does not end its line.
+    #[error("{object} cannot be added behind the last document, which does not end with a line break")]
+    NoLineBreak {
+        /// What was to be added.
+        object: String,
+    },
     /// It cannot be read.
     #[error("read the manifests")]
     Read(#[source] io::Error),
@@ -72,6 +79,7 @@ pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Not
         notes: Notes::default(),
         written: 0,
         pending,
+        added: Vec::new(),
         last_byte: None,
     };
     while let Some(document) = documents.next().map_err(RenderError::Read)? {
@@ -85,10 +93,12 @@ struct Rendering<'r, W> {
     output: W,
     gathered: Vec<u8>,
     notes: Notes,
-    /// Documents with content that were written.
+    /// Documents with objects of the release that were written.
     written: usize,
     /// Documents that are yet to be added.
     pending: Vec<rules::Addition>,
+    /// Documents that were added.
+    added: Vec<rules::Addition>,
     /// The last byte that was written.
     last_byte: Option<u8>,
 }
@@ -119,7 +129,9 @@ impl<W: Write> Rendering<'_, W> {
                 self.write(&bytes)?;
             }
         }
-        self.written += 1;
+        // Hooks are no objects of the release.
+        let is_hook = self.rules.drops() && memchr::memmem::find(document.bytes, b"helm.sh/hook").is_some();
+        self.written += usize::from(!is_hook);
         Ok(())
     }
 
@@ -127,9 +139,12 @@ impl<W: Write> Rendering<'_, W> {
         let Some(head) = head::read(document) else {
             return if self.rules.can_select(document.bytes) { self.parsed(document, &[]) } else { Ok(Fate::Passes) };
         };
+        if head.kind.ends_with("List") && self.rules.can_select(document.bytes) {
+            return self.parsed(document, &[]);
+        }
         let candidates = self.rules.of_kind(head.api_version, head.kind);
         if candidates.is_empty() {
-            return if head.kind.ends_with("List") { self.parsed(document, &candidates) } else { Ok(Fate::Passes) };
+            return Ok(Fate::Passes);
         }
         let lines = document.bytes.get(head.metadata.clone()).and_then(|lines| std::str::from_utf8(lines).ok());
         let Some((lines, metadata)) = lines.and_then(|lines| Some((lines, head::metadata(lines)?))) else {
@@ -191,39 +206,64 @@ impl<W: Write> Rendering<'_, W> {
 
     /// Writes the documents that stand before this one; one that the stream has already is not added.
     fn add_before(&mut self, document: &Document<'_>) -> Result<(), RenderError> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && self.added.is_empty() {
             return Ok(());
         }
+        self.forget_present(document)?;
         let Some(head) = head::read(document) else { return Ok(()) };
-        let lines =
-            document.bytes.get(head.metadata).and_then(|lines| std::str::from_utf8(lines).ok()).unwrap_or_default();
-        if let Some(metadata) = head::metadata(lines) {
-            let name = metadata.name.unwrap_or_default();
-            self.pending.retain(|addition| !addition.is_object(head.kind, metadata.namespace, name));
+        if self.add(|addition| addition.is_before(head.kind))? && !document.bytes.starts_with(b"---") {
+            self.write(b"---\n")?;
         }
-        self.add(|addition| addition.is_before(head.kind))
+        Ok(())
     }
 
-    fn add(&mut self, is_now: impl Fn(&rules::Addition) -> bool) -> Result<(), RenderError> {
+    /// Looks for objects that are to be added, and are there.
+    fn forget_present(&mut self, document: &Document<'_>) -> Result<(), RenderError> {
+        let is_named =
+            |addition: &rules::Addition| memchr::memmem::find(document.bytes, addition.name().as_bytes()).is_some();
+        if !self.pending.iter().chain(&self.added).any(is_named) {
+            return Ok(());
+        }
+        // What is no manifest is not the object.
+        let objects = manifest::parse(&String::from_utf8_lossy(document.bytes)).unwrap_or_default();
+        self.pending.retain(|addition| !objects.iter().any(|object| addition.is(object)));
+        match self.added.iter().find(|addition| objects.iter().any(|object| addition.is(object))) {
+            None => Ok(()),
+            Some(twice) => Err(RenderError::Document {
+                document: self.notes.documents,
+                object: format!(" ({} {})", twice.kind(), twice.name()),
+                line: document.line,
+                because: "it was added already, before a document of a kind that is installed later".to_owned(),
+                rule: self
+                    .rules
+                    .get(twice.rule)
+                    .map(|rule| format!(" (asked for by {})", rule.name))
+                    .unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// Writes what is to be added now; tells whether there was anything.
+    fn add(&mut self, is_now: impl Fn(&rules::Addition) -> bool) -> Result<bool, RenderError> {
         let (now, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.pending).into_iter().partition(|addition| addition.is_wanted && is_now(addition));
         self.pending = later;
-        for addition in now {
+        for addition in &now {
             if let Some(rule) = self.rules.get(addition.rule) {
                 let object = || named(addition.kind(), None, addition.name());
                 self.notes.add(&rule.name, &rule.because, object, || "added".to_owned());
             }
             self.notes.changed += 1;
             self.written += 1;
-            self.end_line()?;
+            if self.last_byte.is_some_and(|byte| byte != b'\n') {
+                // A line break could belong to the last value.
+                return Err(RenderError::NoLineBreak { object: named(addition.kind(), None, addition.name()) });
+            }
             self.write(addition.text().as_bytes())?;
         }
-        Ok(())
-    }
-
-    /// A separator begins a line.
-    fn end_line(&mut self) -> Result<(), RenderError> {
-        if self.last_byte.is_some_and(|byte| byte != b'\n') { self.write(b"\n") } else { Ok(()) }
+        let has_added = !now.is_empty();
+        self.added.extend(now);
+        Ok(has_added)
     }
 
     fn is_dropped(&mut self, selecting: &[usize], object: impl Fn() -> String) -> bool {
@@ -238,31 +278,48 @@ impl<W: Write> Rendering<'_, W> {
 
     /// A document that must be parsed: for its head, or for a change within it. `candidates` are named if that fails.
     fn parsed(&mut self, document: &Document<'_>, candidates: &[usize]) -> Result<Fate, RenderError> {
-        let rules = self.rules;
-        let named_rules = |candidates: &[usize]| {
-            let names: Vec<&str> =
-                candidates.iter().filter_map(|&index| rules.get(index)).map(|rule| rule.name.as_str()).collect();
-            if names.is_empty() { String::new() } else { format!(" (asked for by {})", names.join(", ")) }
-        };
-        let number = self.notes.documents;
-        let fail = |line: usize, because: String, object: &str, candidates: &[usize]| RenderError::Document {
-            document: number,
-            object: if object.is_empty() { String::new() } else { format!(" ({object})") },
-            line: document.line + line.saturating_sub(1),
-            because,
-            rule: named_rules(candidates),
-        };
         let body = document.bytes.get(document.body..).unwrap_or_default();
+        let mut place = Place {
+            document: self.notes.documents,
+            line: document.line,
+            objects: Vec::new(),
+            rules: candidates.to_vec(),
+        };
         let text = std::str::from_utf8(body).map_err(|error| {
             let line = body.get(..error.valid_up_to()).unwrap_or_default().split(|&byte| byte == b'\n').count();
-            fail(line, "it is no UTF-8".to_owned(), "", candidates)
+            place.refused(self.rules, line, "it is no UTF-8")
         })?;
-        let tree = Tree::parse(text).map_err(|fault| fail(fault.line, fault.because, "", candidates))?;
-        let Some(tree) = tree else { return Ok(Fate::Passes) };
+        let mut edited = match self.pass(text, Pass::First, &mut place)? {
+            Outcome::Goes => return Ok(Fate::Goes),
+            outcome => outcome.into_text(),
+        };
+        if self.rules.names_jobs() {
+            let text = edited.as_deref().unwrap_or(text);
+            if let Some(named) = self.pass(text, Pass::NamesOfJobs, &mut place)?.into_text() {
+                edited = Some(named);
+            }
+        }
+        let Some(edited) = edited else { return Ok(Fate::Passes) };
+        let mut bytes = Vec::with_capacity(document.body + edited.len());
+        bytes.extend_from_slice(document.bytes.get(..document.body).unwrap_or_default());
+        bytes.extend_from_slice(edited.as_bytes());
+        Ok(Fate::Becomes(bytes))
+    }
+
+    /// Makes the changes of one pass in a document, and proves them.
+    fn pass(&mut self, text: &str, pass: Pass, place: &mut Place) -> Result<Outcome, RenderError> {
+        let rules = self.rules;
+        let tree = Tree::parse(text).map_err(|fault| place.refused(rules, fault.line, &fault.because))?;
+        let Some(tree) = tree else { return Ok(Outcome::Same) };
         let mut editor = Editor::new(&tree);
         let whole =
-            if tree.is_literal() { None } else { Some(whole(text).map_err(|cause| fail(1, cause, "", candidates))?) };
-        for object in objects(&tree, 0, whole.as_ref()) {
+            if tree.is_literal() { None } else { Some(whole(text).map_err(|cause| place.refused(rules, 1, &cause))?) };
+        let objects = objects(&tree, 0, whole.as_ref(), &List::default());
+        let objects =
+            objects.map_err(|line| place.refused(rules, line, "the items of a list are an alias; write them out"))?;
+        let (all, mut gone) = (objects.len(), 0);
+        place.objects.clear();
+        for object in objects {
             let title = named(&object.kind, object.namespace.as_deref(), &object.name);
             let label = |key: &str| object.label(&tree, key);
             let subject = Subject {
@@ -276,15 +333,20 @@ impl<W: Write> Rendering<'_, W> {
             if selecting.is_empty() {
                 continue;
             }
-            self.want_additions(&selecting);
-            if self.is_dropped(&selecting, || title.clone()) {
-                match object.item_of {
-                    None => return Ok(Fate::Goes),
-                    Some(list) => {
-                        let refused = |refusal: Refusal| fail(refusal.line, refusal.because, &title, &selecting);
+            let here = Place { objects: vec![title.clone()], rules: selecting.clone(), ..*place };
+            let refused = |refusal: Refusal| here.refused(rules, refusal.line, &refusal.because);
+            place.objects.push(title.clone());
+            place
+                .rules
+                .extend(selecting.iter().filter(|index| !place.rules.contains(index)).copied().collect::<Vec<_>>());
+            if pass == Pass::First {
+                self.want_additions(&selecting);
+                if self.is_dropped(&selecting, || title.clone()) {
+                    gone += 1;
+                    if let Some(list) = object.item_of {
                         editor.remove_item(list, object.root).map_err(refused)?;
-                        continue;
                     }
+                    continue;
                 }
             }
             let mut edit = ObjectEdit {
@@ -293,28 +355,35 @@ impl<W: Write> Rendering<'_, W> {
                 kind: object.kind.clone(),
                 api_version: object.api_version.clone(),
             };
-            for &index in &selecting {
-                let Some(rule) = rules.get(index) else { continue };
-                for change in &rule.changes {
+            for rule in selecting.iter().filter_map(|&index| rules.get(index)) {
+                for change in rule.changes.iter().filter(|change| Pass::of(change) == pass) {
+                    let here = Place { objects: vec![title.clone()], rules: Vec::new(), ..*place };
                     let done = rules::apply(change, rules.about(), &mut edit)
-                        .map_err(|refusal| fail(refusal.line, refusal.because, &title, &[index]))?;
+                        .map_err(|refusal| here.refused_by(&rule.name, refusal.line, &refusal.because))?;
                     if let Some(what) = done {
                         self.notes.add(&rule.name, &rule.because, || title.clone(), || what);
                     }
                 }
             }
         }
+        if gone > 0 && gone == all {
+            return Ok(Outcome::Goes);
+        }
         if !editor.has_changes() {
-            return Ok(Fate::Passes);
+            return Ok(Outcome::Same);
+        }
+        if text.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
+            return Err(place.refused(
+                rules,
+                1,
+                "it holds a line break that only YAML 1.1 knows (U+0085, U+2028, U+2029)",
+            ));
         }
         let (edited, changes) =
-            editor.finish().map_err(|refusal| fail(refusal.line, refusal.because, "", candidates))?;
+            editor.finish().map_err(|refusal| place.refused(rules, refusal.line, &refusal.because))?;
         proof::prove(&tree, &changes, &edited)
-            .map_err(|mismatch| fail(mismatch.line, mismatch.because, "", candidates))?;
-        let mut bytes = Vec::with_capacity(document.body + edited.len());
-        bytes.extend_from_slice(document.bytes.get(..document.body).unwrap_or_default());
-        bytes.extend_from_slice(edited.as_bytes());
-        Ok(Fate::Becomes(bytes))
+            .map_err(|mismatch| place.refused(rules, mismatch.line, &mismatch.because))?;
+        Ok(Outcome::Edited(edited))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), RenderError> {
@@ -348,6 +417,67 @@ impl<W: Write> Rendering<'_, W> {
         self.flush()?;
         self.output.flush().map_err(RenderError::Write)?;
         Ok(self.notes)
+    }
+}
+
+/// Which changes are made of a document that is parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    First,
+    /// By what the first pass made of them.
+    NamesOfJobs,
+}
+
+impl Pass {
+    fn of(change: &Change) -> Self {
+        if *change == Change::UniqueJobNames { Self::NamesOfJobs } else { Self::First }
+    }
+}
+
+/// What a pass made of a document.
+enum Outcome {
+    Same,
+    /// It goes, with every object in it.
+    Goes,
+    Edited(String),
+}
+
+impl Outcome {
+    fn into_text(self) -> Option<String> {
+        if let Self::Edited(text) = self { Some(text) } else { None }
+    }
+}
+
+/// What an error names.
+#[derive(Clone)]
+struct Place {
+    document: usize,
+    /// Of the document's first line.
+    line: usize,
+    objects: Vec<String>,
+    rules: Vec<usize>,
+}
+
+impl Place {
+    fn refused(&self, rules: &Rules, line: usize, because: &str) -> RenderError {
+        let names: Vec<&str> =
+            self.rules.iter().filter_map(|&index| rules.get(index)).map(|rule| rule.name.as_str()).collect();
+        self.refused_by(&names.join(", "), line, because)
+    }
+
+    fn refused_by(&self, rules: &str, line: usize, because: &str) -> RenderError {
+        let object = match self.objects.as_slice() {
+            [] => String::new(),
+            [object] => format!(" ({object})"),
+            [first, more @ ..] => format!(" ({first} and {} more)", more.len()),
+        };
+        RenderError::Document {
+            document: self.document,
+            object,
+            line: self.line + line.saturating_sub(1),
+            because: because.to_owned(),
+            rule: if rules.is_empty() { String::new() } else { format!(" (asked for by {rules})") },
+        }
     }
 }
 
@@ -420,42 +550,63 @@ fn whole(text: &str) -> Result<Value, String> {
     Ok(documents.into_iter().next().map(|document| document.value).unwrap_or_default())
 }
 
-/// Returns the objects of a document: itself, or the items of a `List`, however deep. `whole` is what the node means, where the tree
+/// What items of a list may leave to it.
+#[derive(Debug, Clone, Default)]
+struct List {
+    api_version: String,
+    kind: String,
+}
+
+/// Returns the objects of a document: itself, or the items of a list, however deep. `whole` is what the node means, where the tree
 /// does not tell.
-fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<&Value>) -> Vec<Found> {
+///
+/// Source: `k8s.io/apimachinery` `unstructured`: what has a list `items` is a list; its items may leave out their type.
+///
+/// # Errors
+/// The line on which items stand that are an alias.
+fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<&Value>, list: &List) -> Result<Vec<Found>, usize> {
     let text = |key: &str| match whole {
         Some(whole) => whole.get(key).and_then(Value::as_str).map(str::to_owned),
         None => text_at(tree, root, key),
     };
-    let kind = text("kind").unwrap_or_default();
-    if kind.ends_with("List")
-        && let Some((_, items)) = tree.entry(root, "items")
-        && tree.kind(items).is_sequence()
-    {
-        let whole_items = whole.and_then(|whole| whole.get("items")).and_then(Value::as_array);
-        let of_item = |(index, item): (usize, NodeId)| {
-            let whole = whole_items.and_then(|items| items.get(index));
-            objects(tree, item, whole)
-                .into_iter()
-                .map(move |found| Found { item_of: found.item_of.or(Some(items)), ..found })
-        };
-        return tree.children(items).enumerate().flat_map(of_item).collect();
+    let (mut api_version, mut kind) = (text("apiVersion").unwrap_or_default(), text("kind").unwrap_or_default());
+    if kind.is_empty() && api_version.is_empty() {
+        (api_version, kind) = (list.api_version.clone(), list.kind.clone());
     }
     if kind.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
+    }
+    let whole_items = whole.and_then(|whole| whole.get("items")).and_then(Value::as_array);
+    match tree.entry(root, "items") {
+        Some((_, items)) if tree.kind(items).is_sequence() => {
+            let list = List { api_version, kind: kind.strip_suffix("List").unwrap_or_default().to_owned() };
+            let mut found = Vec::new();
+            for (index, item) in tree.children(items).enumerate() {
+                let whole = whole_items.and_then(|items| items.get(index));
+                if tree.kind(item) == Kind::Alias {
+                    return Err(tree.line_of(tree.start(item)));
+                }
+                let of_item = objects(tree, item, whole, &list)?;
+                found
+                    .extend(of_item.into_iter().map(|found| Found { item_of: found.item_of.or(Some(items)), ..found }));
+            }
+            return Ok(found);
+        }
+        _ if whole_items.is_some() => return Err(tree.line_of(tree.start(root))),
+        _ => {}
     }
     let metadata = tree.entry(root, "metadata").map(|(_, metadata)| metadata);
     let of_metadata = |key: &str| match whole {
         Some(whole) => whole.get("metadata")?.get(key)?.as_str().map(str::to_owned),
         None => text_at(tree, metadata?, key),
     };
-    vec![Found {
+    Ok(vec![Found {
         root,
         item_of: None,
-        api_version: text("apiVersion").unwrap_or_default(),
+        api_version,
         name: of_metadata("name").unwrap_or_default(),
         namespace: of_metadata("namespace"),
         kind,
         whole: whole.cloned(),
-    }]
+    }])
 }

@@ -46,7 +46,12 @@ pub(super) fn replacement(tree: &Tree<'_>, node: NodeId, value: &Value) -> Resul
         Kind::Block => {
             // The indicator stands on the line of the key, before the content.
             let before = tree.text().get(..start).unwrap_or_default();
-            let header = before.trim_end().rfind(['|', '>']).ok_or_else(|| refuse("its indicator is not found"))?;
+            let before = before.trim_ascii_end();
+            let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+            // A comment may stand behind the indicator.
+            let header =
+                before.get(line..).and_then(|text| text.split(" #").next()).and_then(|text| text.rfind(['|', '>']));
+            let header = line + header.ok_or_else(|| refuse("its indicator is not found"))?;
             let all = tree.text().get(header..end).unwrap_or_default();
             let end = header + all.trim_end_matches(['\n', '\r', ' ']).len();
             Ok(Splice { range: header..end, text: writer::flow(value, Quotes::Double) })

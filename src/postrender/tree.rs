@@ -325,6 +325,11 @@ impl<'a> Tree<'a> {
         yaml::scalar_key(self.words(id), self.kind(id) == Kind::Plain, self.tag(id)).ok().map(Cow::Owned)
     }
 
+    /// Tells whether anything in the document is an alias.
+    pub(super) fn has_aliases(&self) -> bool {
+        !self.aliases.is_empty()
+    }
+
     /// Tells whether no alias and no `<<` brings in what stands elsewhere.
     pub(super) fn is_literal(&self) -> bool {
         self.aliases.is_empty() && !self.text.contains("<<")

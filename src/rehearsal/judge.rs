@@ -366,7 +366,8 @@ impl Rehearsal {
         // Nobody asks whose a hook is, nor what is deleted. Nor what Helm does not mark as the release's own: it applies `crds/`
         // and the namespace that it is to create as they are, whoever has them.
         let is_asked = write.act != Act::Delete && !is_hook(after) && release.marks(after, live);
-        let is_foreign = is_asked && release.manifest_of(named).is_none() && !release.owns(live);
+        // A hook of the current revision is no object of its manifest.
+        let is_foreign = is_asked && release.manifest_of(named).is_none_or(is_hook) && !release.owns(live);
         is_foreign.then(|| ownership(named, live))
     }
 
@@ -443,8 +444,13 @@ pub(super) fn is_record(object: &Value) -> bool {
     is_kept && object.pointer("/metadata/labels/owner").and_then(Value::as_str) == Some("helm")
 }
 
+/// Tells whether the object is written as a hook. What was one in an earlier revision may have kept the annotation, but only what is
+/// no hook is marked as the release's own.
+///
+/// Source: Helm `pkg/action/upgrade.go`: `setMetadataVisitor` goes over the manifest's objects alone.
 fn is_hook(object: &Value) -> bool {
-    object.get("metadata").and_then(|metadata| metadata.get("annotations")?.get("helm.sh/hook")).is_some()
+    let annotation = |key: &str| object.get("metadata").and_then(|metadata| metadata.get("annotations")?.get(key));
+    annotation("helm.sh/hook").is_some() && annotation("meta.helm.sh/release-name").is_none()
 }
 
 /// The custom resource after a server-side apply, in the shape of the definition that the same command brings; else why nobody can

@@ -197,7 +197,7 @@ fn the_example_for_helmfile_checks_renders_and_verifies_with_every_helm() {
         let helm = scene.helm.binary.display().to_string();
         let file = example("helmfile/helmfile.yaml.gotmpl").display().to_string();
         let words = ["--helm-binary", &helm, "-f", &file, "sync", "--skip-crds"];
-        let mut command = scene.in_environment(helmfile.clone().into(), &words);
+        let mut command = scene.in_environment(helmfile.clone(), &words);
         command.env("CSGHUB", program()).env("NAMESPACE", &scene.namespace.name).env("CHART", chart("hubble-2.0.0"));
         command.env("HELM_MAJOR", scene.helm.major().to_string()).env("HELM_PLUGINS", plugin);
         let output = command.output().expect("helmfile starts");

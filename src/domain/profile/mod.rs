@@ -14,7 +14,9 @@ use thiserror::Error;
 use super::yaml::{self, MappingError};
 
 pub use embedded::embedded;
-pub use rule::{AddItems, Change, GroupKind, NamePattern, NotAPattern, RemoveItems, Rule, Select, SetField, TakeClaim};
+pub use rule::{
+    AddItems, Change, GroupKind, NamePattern, NotAPattern, RemoveItems, Rule, Select, SetField, TakeClaim, is_registry,
+};
 
 /// The version of this form.
 pub const PROFILE_FORMAT: u32 = 1;

@@ -33,7 +33,7 @@ pub struct Rule {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Select {
-    /// `Deployment.apps`, or `Service` for the core group; `*.apps` for all kinds of a group.
+    /// `Deployment.apps`, or `Service` for the core group; `*.apps` for all kinds of a group, `*` for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<GroupKind>,
     /// `metadata.name`; `*` stands for any characters.
@@ -83,7 +83,8 @@ pub enum Change {
     RemoveItems(RemoveItems),
     /// The document goes as a whole.
     Drop,
-    /// A document that is added once, if any document is selected, before the first one whose kind Helm installs later.
+    /// A document that is added once: where the rule selects, from the first selected document on before the next one whose kind Helm
+    /// installs later.
     AddDocument(Map<String, Value>),
     /// Labels and annotations by which Helm knows what belongs to the release.
     Adopt,
@@ -94,7 +95,7 @@ pub enum Change {
     /// A claim is marked to be filled from another one, named here, and that one to be removed later. `{release}` and `{namespace}`
     /// stand for those of the release.
     CopyClaimFrom(String),
-    /// The name of a Job ends with a digest of its content, so that a changed Job is another one.
+    /// The name of a Job ends with a digest of its spec, as all other changes leave it, so that a changed Job is another one.
     UniqueJobNames,
     /// Images are taken from another registry: `docker.io` or `docker.io/library` on the left, what stands in its place on the right.
     MirrorImages(BTreeMap<String, String>),
@@ -168,7 +169,14 @@ impl GroupKind {
     #[must_use]
     pub fn is_of(&self, api_version: &str, kind: &str) -> bool {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        (self.kind == "*" || self.kind == kind) && self.group == group
+        (self.kind == "*" || self.kind == kind) && (self.is_any() || self.group == group)
+    }
+}
+
+impl GroupKind {
+    /// `*` alone.
+    fn is_any(&self) -> bool {
+        self.kind == "*" && self.group.is_empty()
     }
 }
 
@@ -177,9 +185,13 @@ impl TryFrom<String> for GroupKind {
 
     fn try_from(text: String) -> Result<Self, NotAPattern> {
         let (kind, group) = text.split_once('.').unwrap_or((&text, ""));
-        let is_kind = kind == "*" || kind.starts_with(|first: char| first.is_ascii_uppercase());
-        if !is_kind || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'*') {
-            return Err(NotAPattern { text, wanted: "Kind or Kind.group" });
+        let is_word = |text: &str, is_inner: fn(u8) -> bool| text.bytes().all(is_inner);
+        let is_kind = kind.starts_with(|first: char| first.is_ascii_uppercase())
+            && is_word(kind, |byte| byte.is_ascii_alphanumeric());
+        let is_group =
+            is_word(group, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+        if !(is_kind || kind == "*") || !is_group {
+            return Err(NotAPattern { text, wanted: "Kind, Kind.group, *.group or *" });
         }
         Ok(Self { kind: kind.to_owned(), group: group.to_owned() })
     }
@@ -320,12 +332,26 @@ impl Change {
                 Some(digest) => wrong(&format!("`{digest}` is no digest such as sha256:<64 digits>")),
                 None => Ok(()),
             },
-            Self::MirrorImages(mirrors) if mirrors.iter().any(|(from, to)| from.is_empty() || to.is_empty()) => {
-                wrong("a registry has no name")
+            Self::MirrorImages(mirrors) => {
+                let begins = |image: &str| is_registry(image.split('/').next().unwrap_or_default());
+                match mirrors.iter().flat_map(|(from, to)| [from, to]).find(|image| !begins(image)) {
+                    Some(image) => {
+                        wrong(&format!("`{image}` does not begin with a registry, such as docker.io or host:5000"))
+                    }
+                    None => Ok(()),
+                }
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Tells whether the first part of an image's name is a registry.
+///
+/// Source: `github.com/distribution/reference` `normalize.go`, `splitDockerDomain`.
+#[must_use]
+pub fn is_registry(name: &str) -> bool {
+    name.contains(['.', ':']) || name == "localhost" || name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 fn is_digest(text: &str) -> bool {

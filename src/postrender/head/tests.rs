@@ -46,12 +46,6 @@ fn marks_are_set_in_lines_of_their_own() {
 }
 
 #[test]
-fn a_label_that_is_no_text_is_replaced_though_it_looks_the_same() {
-    let text = DEPLOYMENT.replace("app: 'web'", "app: yes");
-    assert_eq!(set(&text, &[(Marks::Labels, "app", "yes")]), Some(text.replace("app: yes", "app: 'yes'")));
-}
-
-#[test]
 fn what_is_not_plain_is_left_to_the_parser() {
     let head = [
         ("a carriage return", DEPLOYMENT.replace('\n', "\r\n")),
@@ -84,6 +78,8 @@ fn what_is_not_plain_is_left_to_the_parser() {
         ("an equal label", DEPLOYMENT.replace("    app: 'web'\n", "    app: 'web'\n    'app': x\n")),
         ("equal labels", DEPLOYMENT.replace("  namespace: shop", "  labels:\n    a: b")),
         ("another name", DEPLOYMENT.replace("  namespace: shop", "  name: shop")),
+        ("a label that is no text", DEPLOYMENT.replace("'web'", "yes")),
+        ("a namespace that is no text", DEPLOYMENT.replace("  namespace: shop", "  namespace: null")),
         ("a tab", DEPLOYMENT.replace("  namespace: shop", "\tnamespace: shop")),
         ("a key that is no text", DEPLOYMENT.replace("  namespace: shop", "  on: shop")),
         ("a finalizer that hides a key", DEPLOYMENT.replace("- x/y", "- \"x")),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::writer::{self, Place, Quotes};
+use crate::domain::object::Object;
 use crate::domain::profile::{Change, Rule};
 
 /// The order in which Helm installs kinds; others come last.
@@ -74,11 +75,11 @@ impl Addition {
         rank(self.kind()) < rank(kind)
     }
 
-    /// Tells whether the stream has this object already.
-    pub(crate) fn is_object(&self, kind: &str, namespace: Option<&str>, name: &str) -> bool {
-        let metadata =
-            |key: &str| self.document.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
-        self.kind() == kind && metadata("name") == Some(name) && metadata("namespace") == namespace
+    /// Tells whether this is the object.
+    pub(crate) fn is(&self, object: &Object) -> bool {
+        let namespace =
+            self.document.get("metadata").and_then(|metadata| metadata.get("namespace")).and_then(Value::as_str);
+        self.kind() == object.kind() && self.name() == object.name() && namespace == object.namespace()
     }
 
     /// Its kind.

@@ -84,13 +84,11 @@ pub(crate) fn apply(change: &Change, about: &About, object: &mut ObjectEdit<'_, 
         Change::TakeClaim(claim) => {
             let mut taken = 0;
             for volume in mappings(object.editor, root) {
-                let Some(claim_name) = child(object.editor, volume, "persistentVolumeClaim")
-                    .and_then(|claim| child(object.editor, claim, "claimName"))
-                else {
-                    continue;
-                };
-                if object.editor.value(claim_name).is_some_and(|name| name == *claim.of) {
-                    taken += usize::from(object.editor.replace(claim_name, claim.take.clone().into())?);
+                // Not every mapping with a merge is a volume.
+                let Some(source) = object.editor.present(volume, "persistentVolumeClaim") else { continue };
+                let Some(name) = child(object.editor, source, "claimName")? else { continue };
+                if text(object.editor, name)?.as_ref() == Some(&claim.of) {
+                    taken += usize::from(object.editor.replace(name, claim.take.clone().into())?);
                 }
             }
             Ok((taken > 0).then(|| format!("takes the claim {} in place of {}", claim.take, claim.of)))
@@ -109,8 +107,46 @@ fn in_places(what: String, places: usize) -> String {
 }
 
 /// Returns the value of a key that is there.
-pub(super) fn child(editor: &Editor<'_, '_>, node: NodeId, key: &str) -> Option<NodeId> {
-    editor.tree().kind(node).is_mapping().then(|| editor.present(node, key))?
+///
+/// # Errors
+/// An alias or a merge stands in the way: what it brings in cannot be changed here.
+pub(super) fn child(editor: &Editor<'_, '_>, node: NodeId, key: &str) -> Result<Option<NodeId>, Refusal> {
+    let tree = editor.tree();
+    match tree.kind(node) {
+        Kind::Alias => Err(editor.aliased(node)),
+        kind if !kind.is_mapping() => Ok(None),
+        _ => {
+            let found = editor.present(node, key);
+            if found.is_none() && tree.has_merge(node) {
+                editor.is_plain_mapping(node)?;
+            }
+            Ok(found)
+        }
+    }
+}
+
+/// Returns the items of a list; none of what is no list.
+///
+/// # Errors
+/// As [`child`].
+pub(super) fn items(editor: &Editor<'_, '_>, list: NodeId) -> Result<Vec<NodeId>, Refusal> {
+    match editor.tree().kind(list) {
+        Kind::Alias => Err(editor.aliased(list)),
+        kind if kind.is_sequence() => Ok(editor.tree().children(list).collect()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Returns the text of a scalar as it will be; nothing for what is no text.
+///
+/// # Errors
+/// As [`child`].
+pub(super) fn text(editor: &Editor<'_, '_>, node: NodeId) -> Result<Option<String>, Refusal> {
+    match editor.value(node) {
+        None if editor.tree().kind(node) == Kind::Alias => Err(editor.aliased(node)),
+        Some(Value::String(text)) => Ok(Some(text)),
+        _ => Ok(None),
+    }
 }
 
 /// Returns all mappings within a node, itself included.
@@ -146,13 +182,13 @@ fn strip(editor: &mut Editor<'_, '_>, root: NodeId) -> Done {
     if editor.remove(root, "status")? {
         removed.push("status".to_owned());
     }
-    if let Some(metadata) = child(editor, root, "metadata") {
+    if let Some(metadata) = child(editor, root, "metadata")? {
         for field in SERVER_METADATA {
             if editor.remove(metadata, field)? {
                 removed.push(format!("metadata.{field}"));
             }
         }
-        if let Some(annotations) = child(editor, metadata, "annotations") {
+        if let Some(annotations) = child(editor, metadata, "annotations")? {
             for key in SERVER_ANNOTATIONS {
                 if editor.remove(annotations, key)? {
                     removed.push(key.to_owned());
@@ -186,36 +222,33 @@ fn descend(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<Vec<Nod
         return Err(editor.aliased(node));
     }
     Ok(match step {
-        Step::Key(key) => {
-            let found = child(editor, node, key);
-            if found.is_none() && kind.is_mapping() && tree.has_merge(node) {
-                editor.is_plain_mapping(node)?;
-            }
-            found.into_iter().collect()
-        }
+        Step::Key(key) => child(editor, node, key)?.into_iter().collect(),
         _ if !kind.is_sequence() => Vec::new(),
         Step::Item(index) => tree.children(node).nth(*index).into_iter().collect(),
         Step::Every => tree.children(node).collect(),
         Step::Keyed { field, value } => {
-            tree.children(node).filter(|&item| text_of(editor, item, field).as_ref() == Some(value)).collect()
+            let mut fitting = Vec::new();
+            for item in tree.children(node) {
+                if words(editor, item, field)?.as_ref() == Some(value) {
+                    fitting.push(item);
+                }
+            }
+            fitting
         }
     })
 }
 
-/// Returns the text of an item's field.
-fn text_of(editor: &Editor<'_, '_>, item: NodeId, field: &str) -> Option<String> {
-    match editor.value(child(editor, item, field)?)? {
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+/// Returns the text, or the number, of an item's field.
+fn words(editor: &Editor<'_, '_>, item: NodeId, field: &str) -> Result<Option<String>, Refusal> {
+    let Some(node) = child(editor, item, field)? else { return Ok(None) };
+    if editor.tree().kind(node) == Kind::Alias {
+        return Err(editor.aliased(node));
     }
+    Ok(editor.value(node).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
 }
 
 fn set(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step], value: &Value) -> Result<usize, Refusal> {
-    // Keys at the end may be missing; list items are never made.
-    let keys = steps.iter().rev().take_while(|step| matches!(step, Step::Key(_))).count();
-    let (fixed, open) = steps.split_at(steps.len() - keys);
-    let open: Vec<&str> =
-        open.iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect();
+    let (fixed, open) = fixed_and_keys(steps);
     let mut places = 0;
     for node in resolve(editor, root, fixed)? {
         let is_changed = if open.is_empty() {
@@ -226,6 +259,13 @@ fn set(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step], value: &Value)
         places += usize::from(is_changed);
     }
     Ok(places)
+}
+
+/// Parts a path: the keys at its end may be missing, and are made; list items never are.
+fn fixed_and_keys(steps: &[Step]) -> (&[Step], Vec<&str>) {
+    let keys = steps.iter().rev().take_while(|step| matches!(step, Step::Key(_))).count();
+    let (fixed, keys) = steps.split_at(steps.len() - keys);
+    (fixed, keys.iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect())
 }
 
 fn remove(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<usize, Refusal> {
@@ -247,48 +287,57 @@ fn remove(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<u
 }
 
 fn add_items(editor: &mut Editor<'_, '_>, root: NodeId, add: &AddItems) -> Done {
-    let lists = resolve(editor, root, add.path.steps())?;
-    if lists.is_empty() {
-        let all = Value::Array(add.items.clone());
-        let places = set(editor, root, add.path.steps(), &all)?;
-        return Ok((places > 0).then(|| in_places(format!("made {}", add.path), places)));
-    }
+    let (fixed, keys) = fixed_and_keys(add.path.steps());
     let mut added = 0;
-    for list in lists {
-        if editor.value(list).is_some_and(|value| value.is_null()) {
-            added += usize::from(editor.replace(list, Value::Array(add.items.clone()))?);
-            continue;
+    for place in resolve(editor, root, fixed)? {
+        let mut list = Some(place);
+        for key in &keys {
+            list = match list {
+                Some(node) => child(editor, node, key)?,
+                None => None,
+            };
         }
-        editor.is_list(list)?;
-        let items: Vec<NodeId> = editor.tree().children(list).collect();
-        for item in &add.items {
-            let is_there = items.iter().any(|&there| match &add.key {
-                Some(key) => item.get(key).is_some_and(|value| {
-                    child(editor, there, key).and_then(|node| editor.value(node)).as_ref() == Some(value)
-                }),
-                None => editor.value(there).as_ref() == Some(item),
-            });
-            if !is_there {
-                added += usize::from(editor.append(list, item.clone())?);
+        added += match list {
+            Some(list) if editor.value(list).is_some_and(|value| value.is_null()) => {
+                usize::from(editor.replace(list, Value::Array(add.items.clone()))?)
             }
-        }
+            Some(list) => add_to(editor, list, add)?,
+            // It is made.
+            None => usize::from(editor.set_below(place, &keys, Value::Array(add.items.clone()))?) * add.items.len(),
+        };
     }
     Ok((added > 0).then(|| format!("added {} to {}", counted(added, "item"), add.path)))
+}
+
+fn add_to(editor: &mut Editor<'_, '_>, list: NodeId, add: &AddItems) -> Result<usize, Refusal> {
+    editor.is_list(list)?;
+    let there = items(editor, list)?;
+    let mut added = 0;
+    for item in &add.items {
+        let mut is_there = false;
+        for &other in &there {
+            is_there |= match &add.key {
+                Some(key) => {
+                    let value = child(editor, other, key)?.and_then(|node| editor.value(node));
+                    value.is_some() && value.as_ref() == item.get(key)
+                }
+                None => editor.value(other).as_ref() == Some(item),
+            };
+        }
+        if !is_there {
+            added += usize::from(editor.append(list, item.clone())?);
+        }
+    }
+    Ok(added)
 }
 
 fn remove_items(editor: &mut Editor<'_, '_>, root: NodeId, remove: &RemoveItems) -> Done {
     let covers = |text: &str, values: &[NamePattern]| values.iter().any(|value| value.covers(text));
     let mut removed = 0;
     for list in resolve(editor, root, remove.path.steps())? {
-        match editor.tree().kind(list) {
-            Kind::Alias => return Err(editor.aliased(list)),
-            kind if !kind.is_sequence() => continue,
-            _ => {}
-        }
-        let items: Vec<NodeId> = editor.tree().children(list).collect();
-        for item in items {
+        for item in items(editor, list)? {
             let text = match &remove.key {
-                Some(key) => text_of(editor, item, key),
+                Some(key) => words(editor, item, key)?,
                 None => editor.value(item).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             };
             if text.is_some_and(|text| covers(&text, &remove.values)) {

@@ -91,7 +91,11 @@ impl Rules {
     /// Returns the rules that select the document.
     pub(super) fn selecting(&self, subject: &Subject<'_>) -> Vec<usize> {
         let mut selecting = self.of_kind(subject.api_version, subject.kind);
-        let namespace = subject.namespace.or(self.about.namespace.as_deref()).unwrap_or_default();
+        let namespace = subject
+            .namespace
+            .filter(|namespace| !namespace.is_empty())
+            .or(self.about.namespace.as_deref())
+            .unwrap_or_default();
         selecting.retain(|&index| {
             self.rules.get(index).is_some_and(|rule| {
                 let select = &rule.select;
@@ -106,17 +110,36 @@ impl Rules {
         selecting
     }
 
-    /// Tells whether a document can be told not to be selected by words that it does not hold.
-    pub(super) fn can_select(&self, bytes: &[u8]) -> bool {
-        self.rules.iter().any(|rule| {
-            rule.select.kinds.is_empty()
-                || rule
-                    .select
-                    .kinds
-                    .iter()
-                    .any(|of| of.kind == "*" || memchr::memmem::find(bytes, of.kind.as_bytes()).is_some())
-        })
+    /// Tells whether some rule drops documents.
+    pub(super) fn drops(&self) -> bool {
+        self.rules.iter().any(|rule| rule.changes.contains(&Change::Drop))
     }
+
+    /// Tells whether some rule names Jobs by what all other rules have made of them.
+    pub(super) fn names_jobs(&self) -> bool {
+        self.rules.iter().any(|rule| rule.changes.contains(&Change::UniqueJobNames))
+    }
+
+    /// Tells whether a document may be selected; it is not if no kind of a rule is a word of it.
+    pub(super) fn can_select(&self, bytes: &[u8]) -> bool {
+        // A kind may be written with escapes or as a tagged scalar.
+        let is_odd = memchr::memchr(b'\\', bytes).is_some() || memchr::memmem::find(bytes, b"!!").is_some();
+        is_odd
+            || self.rules.iter().any(|rule| {
+                rule.select.kinds.is_empty()
+                    || rule.select.kinds.iter().any(|of| of.kind == "*" || has_word(bytes, &of.kind))
+            })
+    }
+}
+
+/// Tells whether the word is there, alone or as that of a typed list.
+fn has_word(bytes: &[u8], word: &str) -> bool {
+    memchr::memmem::find_iter(bytes, word.as_bytes()).any(|at| {
+        let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let behind = bytes.get(at + word.len()..).unwrap_or_default();
+        !is_letter(at.checked_sub(1).and_then(|before| bytes.get(before)))
+            && (!is_letter(behind.first()) || behind.starts_with(b"List"))
+    })
 }
 
 /// Tells whether the versions of the release are those of the rule.
@@ -127,6 +150,10 @@ fn holds(rule: &Rule, about: &About) -> Result<bool, RuleError> {
         let version = version.ok_or_else(|| fail(format!("it selects by version: say `{flag} VERSION`")))?;
         satisfies(wanted, version).map_err(|error| fail(error.to_string()))
     };
+    if !rule.select.namespaces.is_empty() && about.namespace.is_none() {
+        let cause = "it selects by namespace, and most documents leave theirs to Helm: say `-n NAMESPACE`".to_owned();
+        return Err(RuleError { rule: rule.name.clone(), cause });
+    }
     let comes_from_nothing = about.is_new && rule.select.from.is_some();
     if comes_from_nothing {
         return Ok(false);

@@ -2,7 +2,7 @@
 
 use super::super::edit::{Editor, Refusal};
 use super::super::tree::NodeId;
-use super::change::child;
+use super::change::{child, items};
 use super::{Done, ObjectEdit};
 use crate::domain::wording::counted;
 
@@ -21,12 +21,14 @@ pub(super) fn slim(object: &mut ObjectEdit<'_, '_, '_>) -> Done {
         return Ok(None);
     }
     let editor = &mut *object.editor;
-    let Some(spec) = child(editor, object.root, "spec") else { return Ok(None) };
-    let versions: Vec<NodeId> =
-        child(editor, spec, "versions").map(|list| editor.tree().children(list).collect()).unwrap_or_default();
+    let Some(spec) = child(editor, object.root, "spec")? else { return Ok(None) };
+    let versions = match child(editor, spec, "versions")? {
+        Some(list) => items(editor, list)?,
+        None => Vec::new(),
+    };
     let mut removed = 0;
     for version in versions {
-        if let Some(schema) = child(editor, version, "schema") {
+        if let Some(schema) = child(editor, version, "schema")? {
             removed += of_nested(editor, schema)?;
         }
     }
@@ -60,7 +62,7 @@ fn of_schema(editor: &mut Editor<'_, '_>, schema: NodeId) -> Result<usize, Refus
     let tree = editor.tree();
     let is_text = |node: NodeId| tree.kind(node).is_scalar();
     let mut removed = 0;
-    if child(editor, schema, "description").is_some_and(is_text) {
+    if child(editor, schema, "description")?.is_some_and(is_text) {
         removed += usize::from(editor.remove(schema, "description")?);
     }
     Ok(removed + of_nested(editor, schema)?)
