@@ -20,6 +20,9 @@ post-render:
   - name: mirror
     because: no way to the internet
     changes: [{mirror-images: {registry.example: mirror.example.com}}]
+  - name: jobs
+    because: their templates cannot be changed, and their images are others now
+    changes: [unique-job-names]
   - name: server
     because: it is told so
     select: {kinds: [Deployment.apps], names: ['*-server']}

@@ -23,7 +23,7 @@ fn folders() -> Vec<PathBuf> {
         .filter(|path| path.is_dir())
         .collect();
     folders.sort();
-    assert!(folders.len() > 15, "the scenarios were not found");
+    assert!(folders.len() > 35, "the scenarios were not found");
     folders
 }
 
