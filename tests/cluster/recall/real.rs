@@ -2,6 +2,7 @@
 //! the objects were before and after.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use helm_csghub::domain::content;
 use helm_csghub::domain::object::Object;
@@ -71,6 +72,9 @@ pub(super) fn refused_by_helm(stderr: &str, namespace: &str) -> (BTreeSet<String
     (unowned, unknown)
 }
 
+/// How often the objects are read at most, where kubectl complains.
+const READINGS: usize = 20;
+
 /// Objects as they are.
 #[derive(Debug, Clone)]
 pub(super) struct State(BTreeMap<String, Value>);
@@ -79,8 +83,18 @@ impl State {
     /// Reads the objects that manifests of the case name.
     pub(super) fn of(stage: &Stage<'_>) -> Self {
         let Some(file) = stage.file_of_all() else { return Self(BTreeMap::new()) };
-        // Kinds that the server does not know are told on standard error; the rest is there.
-        Self::read(&stage.bed.try_kubectl(&get_words(&file), None).stdout)
+        let mut last = None;
+        for _ in 0..READINGS {
+            let output = stage.bed.try_kubectl(&get_words(&file), None);
+            // Kinds that the server does not know are told on standard error; the rest is there, but for the moment in which a kind
+            // goes: kubectl then prints nothing.
+            if output.status.success() || last.as_ref() == Some(&output.stdout) {
+                return Self::read(&output.stdout);
+            }
+            last = Some(output.stdout);
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        panic!("{}: its objects cannot be read twice the same", stage.namespace());
     }
 
     /// Reads what kubectl prints.
