@@ -84,8 +84,10 @@ impl<'a> Simple<'a> {
 
 /// Tells whether Go reads the plain word as text.
 fn reads_as_text(word: &str) -> bool {
-    // The longest word that is none has five letters, and numbers begin otherwise.
-    let is_surely = word.len() > 5 && word.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    // Words that are none have letters alone, five at most; numbers begin otherwise.
+    let bytes = word.as_bytes();
+    let is_surely = bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && (bytes.len() > 5 || !bytes.iter().all(u8::is_ascii_alphabetic));
     is_surely || yaml::scalar_value(word, true, None).is_ok_and(|value| value == *word)
 }
 
