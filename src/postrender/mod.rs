@@ -4,6 +4,7 @@
 //! stream    cuts the input into documents, as Helm does
 //! head      what a document is, without parsing it; labels and annotations set in it, and proven
 //! rules     what a profile asks for: which documents, which changes
+//! objects   the objects of a document: itself, or the items of a list
 //! tree      a parsed document: nodes and the bytes that they stand in (granit-parser)
 //! edit      changes asked of a document -> splice: bytes out and in -> writer: values as YAML
 //! proof     the edited document is parsed again: the old one with those changes, and nothing else
@@ -16,6 +17,7 @@
 mod edit;
 mod head;
 mod notes;
+mod objects;
 mod proof;
 mod render;
 mod replay;

@@ -1,0 +1,102 @@
+//! The objects of a parsed document: itself, or the items of a list.
+
+use serde_json::Value;
+
+use super::tree::{Kind, NodeId, Tree};
+use crate::domain::yaml;
+
+/// An object of a parsed document.
+pub(super) struct Found {
+    pub(super) root: NodeId,
+    /// The list that holds it, within a `List`.
+    pub(super) item_of: Option<NodeId>,
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) namespace: Option<String>,
+    /// What it means, where the tree does not tell.
+    whole: Option<Value>,
+}
+
+impl Found {
+    pub(super) fn label(&self, tree: &Tree<'_>, key: &str) -> Option<String> {
+        if let Some(whole) = &self.whole {
+            return whole.get("metadata")?.get("labels")?.get(key)?.as_str().map(str::to_owned);
+        }
+        let (_, metadata) = tree.entry(self.root, "metadata")?;
+        let (_, labels) = tree.entry(metadata, "labels")?;
+        text_at(tree, labels, key)
+    }
+}
+
+fn text_at(tree: &Tree<'_>, mapping: NodeId, key: &str) -> Option<String> {
+    let (_, value) = tree.entry(mapping, key)?;
+    tree.value(value)?.as_str().map(str::to_owned)
+}
+
+/// Returns what a document means whose aliases and merges bring in what stands elsewhere.
+pub(super) fn whole(text: &str) -> Result<Value, String> {
+    let documents = yaml::parse_documents(text).map_err(|error| error.cause)?;
+    Ok(documents.into_iter().next().map(|document| document.value).unwrap_or_default())
+}
+
+/// What items of a list may leave to it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct List {
+    api_version: String,
+    kind: String,
+}
+
+/// Returns the objects of a document: itself, or the items of a list, however deep. `whole` is what the node means, where the tree
+/// does not tell.
+///
+/// Source: `k8s.io/apimachinery` `unstructured`: what has a list `items` is a list; its items may leave out their type.
+///
+/// # Errors
+/// The line on which items stand that are an alias.
+pub(super) fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<&Value>, list: &List) -> Result<Vec<Found>, usize> {
+    let text = |key: &str| match whole {
+        Some(whole) => whole.get(key).and_then(Value::as_str).map(str::to_owned),
+        None => text_at(tree, root, key),
+    };
+    let (mut api_version, mut kind) = (text("apiVersion").unwrap_or_default(), text("kind").unwrap_or_default());
+    if kind.is_empty() && api_version.is_empty() {
+        (api_version, kind) = (list.api_version.clone(), list.kind.clone());
+    }
+    if kind.is_empty() {
+        return Ok(Vec::new());
+    }
+    let whole_items = whole.and_then(|whole| whole.get("items")).and_then(Value::as_array);
+    match tree.entry(root, "items") {
+        Some((_, items)) if tree.kind(items).is_sequence() => {
+            let list = List { api_version, kind: kind.strip_suffix("List").unwrap_or_default().to_owned() };
+            let mut found = Vec::new();
+            for (index, item) in tree.children(items).enumerate() {
+                let whole = whole_items.and_then(|items| items.get(index));
+                if tree.kind(item) == Kind::Alias {
+                    return Err(tree.line_of(tree.start(item)));
+                }
+                let of_item = objects(tree, item, whole, &list)?;
+                found
+                    .extend(of_item.into_iter().map(|found| Found { item_of: found.item_of.or(Some(items)), ..found }));
+            }
+            return Ok(found);
+        }
+        _ if whole_items.is_some() => return Err(tree.line_of(tree.start(root))),
+        _ => {}
+    }
+    let metadata = tree.entry(root, "metadata").map(|(_, metadata)| metadata);
+    let of_metadata = |key: &str| match whole {
+        Some(whole) => whole.get("metadata")?.get(key)?.as_str().map(str::to_owned),
+        None => text_at(tree, metadata?, key),
+    };
+    Ok(vec![Found {
+        root,
+        item_of: None,
+        api_version,
+        name: of_metadata("name").unwrap_or_default(),
+        namespace: of_metadata("namespace"),
+        kind,
+        whole: whole.cloned(),
+    }])
+}
