@@ -25,8 +25,17 @@ pub(super) fn output() -> Result<File, Failure> {
     file(io::stdout()).context("write to standard output").map_err(|error| Failure::new(ExitStatus::Unexpected, error))
 }
 
+/// Bytes that a pipe is asked to hold, 16 times as many as by itself: whoever is at its other end then waits less.
+///
+/// Source: `pipe(7)`: as many as anybody may ask for (`/proc/sys/fs/pipe-max-size`).
+const PIPE: usize = 1024 * 1024;
+
 fn file(stream: impl AsFd) -> io::Result<File> {
-    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
+    let file = File::from(stream.as_fd().try_clone_to_owned()?);
+    // What is no pipe, or may not grow, does as well.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
+    Ok(file)
 }
 
 /// Writes all of it to standard output.

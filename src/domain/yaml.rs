@@ -140,6 +140,11 @@ pub fn parse_mapping(text: &str) -> Result<Map<String, Value>, MappingError> {
     }
 }
 
+/// Tells whether a scalar without quotes, block indicator and tag is text to Go; nothing is copied.
+pub fn is_text(plain: &str) -> bool {
+    scalar::is_text(plain)
+}
+
 /// Returns what a scalar means as a value; `is_plain` for one without quotes and block indicator, `tag` in full.
 ///
 /// # Errors

@@ -19,6 +19,13 @@ pub(super) struct Refusal {
     pub(super) because: String,
 }
 
+impl Refusal {
+    /// Refuses because of what stands at a byte.
+    pub(super) fn at(tree: &Tree<'_>, byte: usize, because: &str) -> Self {
+        Self { line: tree.line_of(byte), because: because.to_owned() }
+    }
+}
+
 /// What happens to one collection.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Collected {
@@ -189,7 +196,7 @@ impl<'t, 'a> Editor<'t, 'a> {
     }
 
     fn is_null(&self, node: NodeId) -> bool {
-        self.tree.value(node).is_some_and(|value| value.is_null())
+        self.tree.kind(node).is_scalar() && self.tree.value(node).is_some_and(|value| value.is_null())
     }
 
     /// Checks that the node is a mapping whose keys all stand in it.
@@ -243,7 +250,7 @@ impl<'t, 'a> Editor<'t, 'a> {
     }
 
     fn refuse(&self, node: NodeId, because: &str) -> Refusal {
-        Refusal { line: self.tree.line_of(self.tree.start(node)), because: because.to_owned() }
+        Refusal::at(self.tree, self.tree.start(node), because)
     }
 
     /// Returns the edited text and what was asked for, to be proven.
@@ -252,10 +259,8 @@ impl<'t, 'a> Editor<'t, 'a> {
     /// [`Refusal`] where the text is written in a way that no splice can follow.
     pub(super) fn finish(self) -> Result<(String, Changes), Refusal> {
         let splices = self.splices()?;
-        let text = splice::apply(self.tree.text(), splices).map_err(|at| Refusal {
-            line: self.tree.line_of(at),
-            because: "two changes meet in one place".to_owned(),
-        })?;
+        let text = splice::apply(self.tree.text(), splices)
+            .map_err(|byte| Refusal::at(self.tree, byte, "two changes meet in one place"))?;
         Ok((text, self.changes))
     }
 

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! stream    cuts the input into documents, as Helm does
-//! head      what a document is, without parsing it; labels and annotations set in it, and proven
+//! lines     lines in plain block style
+//! head      what a document is, without parsing it
+//! marks     labels and annotations, set in it and proven
 //! rules     what a profile asks for: which documents, which changes
 //! objects   the objects of a document: itself, or the items of a list
 //! tree      a parsed document: nodes and the bytes that they stand in (granit-parser)
@@ -16,6 +18,8 @@
 
 mod edit;
 mod head;
+mod lines;
+mod marks;
 mod notes;
 mod objects;
 mod proof;

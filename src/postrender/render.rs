@@ -1,16 +1,20 @@
 //! A stream through the rules.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::rc::Rc;
 
+use smallvec::smallvec;
 use thiserror::Error;
 
 use super::edit::{Editor, Refusal};
-use super::head::{self, Marks, Metadata};
+use super::head;
+use super::marks::{Metadata, Wanted};
 use super::notes::Notes;
 use super::objects::{List, objects, whole};
 use super::proof;
-use super::rules::{self, ObjectEdit, Rules, Subject};
-use super::splice;
+use super::rules::{self, Chosen, ObjectEdit, Rules, Subject};
 use super::stream::{Document, Documents};
 use super::tree::Tree;
 use crate::domain::manifest;
@@ -76,6 +80,8 @@ pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Not
         output,
         gathered: Vec::new(),
         notes: Notes::default(),
+        marks: HashMap::new(),
+        edited: String::new(),
         written: 0,
         pending,
         added: Vec::new(),
@@ -92,6 +98,10 @@ struct Rendering<'r, W> {
     output: W,
     gathered: Vec<u8>,
     notes: Notes,
+    /// Labels and annotations that rules come to.
+    marks: HashMap<Chosen, Option<Rc<[Wanted]>>>,
+    /// The lines of a document's metadata, edited.
+    edited: String,
     /// Documents with objects of the release that were written.
     written: usize,
     /// Documents that are yet to be added.
@@ -106,6 +116,8 @@ struct Rendering<'r, W> {
 enum Fate {
     Passes,
     Goes,
+    /// Its lines there, those of the metadata, become the edited ones.
+    Marked(Range<usize>),
     Becomes(Vec<u8>),
 }
 
@@ -123,6 +135,14 @@ impl<W: Write> Rendering<'_, W> {
         self.add_before(document)?;
         match fate {
             Fate::Passes | Fate::Goes => self.write(document.bytes)?,
+            Fate::Marked(lines) => {
+                self.notes.changed += 1;
+                let edited = std::mem::take(&mut self.edited);
+                self.write(document.bytes.get(..lines.start).unwrap_or_default())?;
+                self.write(edited.as_bytes())?;
+                self.write(document.bytes.get(lines.end..).unwrap_or_default())?;
+                self.edited = edited;
+            }
             Fate::Becomes(bytes) => {
                 self.notes.changed += 1;
                 self.write(&bytes)?;
@@ -146,7 +166,7 @@ impl<W: Write> Rendering<'_, W> {
             return Ok(Fate::Passes);
         }
         let lines = document.bytes.get(head.metadata.clone()).and_then(|lines| std::str::from_utf8(lines).ok());
-        let Some((lines, metadata)) = lines.and_then(|lines| Some((lines, head::metadata(lines)?))) else {
+        let Some((lines, metadata)) = lines.and_then(|lines| Some((lines, Metadata::read(lines)?))) else {
             return self.parsed(document, &candidates);
         };
         let label = |key: &str| metadata.label(key).map(str::to_owned);
@@ -166,33 +186,38 @@ impl<W: Write> Rendering<'_, W> {
         if self.is_dropped(&selecting, object) {
             return Ok(Fate::Goes);
         }
-        let changes: Vec<&Change> =
-            selecting.iter().filter_map(|&index| self.rules.get(index)).flat_map(|rule| &rule.changes).collect();
-        let Some(wanted) = rules::marks_only(&changes, self.rules.about()) else {
+        let Some(wanted) = self.marks_of(&selecting) else { return self.parsed(document, &selecting) };
+        if wanted.iter().all(|wanted| metadata.has(wanted)) {
+            return Ok(Fate::Passes);
+        }
+        self.edited.clear();
+        let is_proven = metadata.write_with(lines, &wanted, &mut self.edited).is_some()
+            && Metadata::read(&self.edited).is_some_and(|edited| metadata.is_proven_by(&edited, &wanted));
+        if !is_proven {
             return self.parsed(document, &selecting);
-        };
-        let wanted: Vec<(Marks, &str, &str)> = wanted
-            .iter()
-            .map(|((is_annotation, key), value)| {
-                (if *is_annotation { Marks::Annotations } else { Marks::Labels }, key.as_str(), value.as_str())
-            })
-            .collect();
-        match with_marks(lines, &metadata, &wanted) {
-            Marked::AsItWas => Ok(Fate::Passes),
-            Marked::Otherwise => self.parsed(document, &selecting),
-            Marked::As(edited) => {
-                for &index in &selecting {
-                    if let Some(rule) = self.rules.get(index) {
-                        let what = || format!("set {}", keys_of(&rule.changes, self.rules).join(", "));
-                        self.notes.add(&rule.name, &rule.because, object, what);
-                    }
-                }
-                let mut bytes = Vec::with_capacity(document.bytes.len() + edited.len() - lines.len());
-                bytes.extend_from_slice(document.bytes.get(..head.metadata.start).unwrap_or_default());
-                bytes.extend_from_slice(edited.as_bytes());
-                bytes.extend_from_slice(document.bytes.get(head.metadata.end..).unwrap_or_default());
-                Ok(Fate::Becomes(bytes))
-            }
+        }
+        for index in selecting {
+            self.note_marks(index, &metadata, object);
+        }
+        Ok(Fate::Marked(head.metadata))
+    }
+
+    /// Returns the labels and annotations that those rules come to, if they ask for nothing else.
+    fn marks_of(&mut self, chosen: &Chosen) -> Option<Rc<[Wanted]>> {
+        if let Some(marks) = self.marks.get(chosen) {
+            return marks.clone();
+        }
+        let marks: Option<Rc<[Wanted]>> = self.rules.marks_of(chosen).map(Rc::from);
+        self.marks.insert(chosen.clone(), marks.clone());
+        marks
+    }
+
+    /// Notes which labels and annotations a rule set in this metadata.
+    fn note_marks(&mut self, index: usize, metadata: &Metadata<'_>, object: impl FnOnce() -> String) {
+        let (Some(rule), Some(marks)) = (self.rules.get(index), self.marks_of(&smallvec![index])) else { return };
+        let mut set = marks.iter().filter(|mark| !metadata.has(mark)).map(|mark| mark.key.as_str()).peekable();
+        if set.peek().is_some() {
+            self.notes.add(&rule.name, &rule.because, object, || format!("set {}", set.collect::<Vec<_>>().join(", ")));
         }
     }
 
@@ -282,7 +307,7 @@ impl<W: Write> Rendering<'_, W> {
             document: self.notes.documents,
             line: document.line,
             objects: Vec::new(),
-            rules: candidates.to_vec(),
+            rules: Chosen::from_slice(candidates),
         };
         let text = std::str::from_utf8(body).map_err(|error| {
             let line = body.get(..error.valid_up_to()).unwrap_or_default().split(|&byte| byte == b'\n').count();
@@ -308,7 +333,7 @@ impl<W: Write> Rendering<'_, W> {
     /// Makes the changes of one pass in a document, and proves them.
     fn pass(&mut self, text: &str, pass: Pass, place: &mut Place) -> Result<Outcome, RenderError> {
         let rules = self.rules;
-        let tree = Tree::parse(text).map_err(|fault| place.refused(rules, fault.line, &fault.because))?;
+        let tree = Tree::read(text).map_err(|fault| place.refused(rules, fault.line, &fault.because))?;
         let Some(tree) = tree else { return Ok(Outcome::Same) };
         let mut editor = Editor::new(&tree);
         let whole =
@@ -335,9 +360,8 @@ impl<W: Write> Rendering<'_, W> {
             let here = Place { objects: vec![title.clone()], rules: selecting.clone(), ..*place };
             let refused = |refusal: Refusal| here.refused(rules, refusal.line, &refusal.because);
             place.objects.push(title.clone());
-            place
-                .rules
-                .extend(selecting.iter().filter(|index| !place.rules.contains(index)).copied().collect::<Vec<_>>());
+            let unnamed: Chosen = selecting.iter().filter(|index| !place.rules.contains(index)).copied().collect();
+            place.rules.extend(unnamed);
             if pass == Pass::First {
                 self.want_additions(&selecting);
                 if self.is_dropped(&selecting, || title.clone()) {
@@ -356,7 +380,6 @@ impl<W: Write> Rendering<'_, W> {
             };
             for rule in selecting.iter().filter_map(|&index| rules.get(index)) {
                 for change in rule.changes.iter().filter(|change| Pass::of(change) == pass) {
-                    let here = Place { objects: vec![title.clone()], rules: Vec::new(), ..*place };
                     let done = rules::apply(change, rules.about(), &mut edit)
                         .map_err(|refusal| here.refused_by(&rule.name, refusal.line, &refusal.because))?;
                     if let Some(what) = done {
@@ -454,7 +477,7 @@ struct Place {
     /// Of the document's first line.
     line: usize,
     objects: Vec<String>,
-    rules: Vec<usize>,
+    rules: Chosen,
 }
 
 impl Place {
@@ -486,30 +509,4 @@ fn named(kind: &str, namespace: Option<&str>, name: &str) -> String {
         Some(namespace) => format!("{kind} {namespace}/{name}"),
         None => format!("{kind} {name}"),
     }
-}
-
-fn keys_of(changes: &[Change], rules: &Rules) -> Vec<String> {
-    changes
-        .iter()
-        .filter_map(|change| rules::marks_of(change, rules.about()))
-        .flatten()
-        .map(|(_, key, _)| key)
-        .collect()
-}
-
-enum Marked {
-    AsItWas,
-    As(String),
-    /// The quick way does not lead there.
-    Otherwise,
-}
-
-fn with_marks(lines: &str, metadata: &Metadata<'_>, wanted: &[(Marks, &str, &str)]) -> Marked {
-    let splices = metadata.set(wanted);
-    if splices.is_empty() {
-        return Marked::AsItWas;
-    }
-    let Ok(edited) = splice::apply(lines, splices) else { return Marked::Otherwise };
-    let is_proven = head::metadata(&edited).is_some_and(|edited| metadata.is_proven_by(&edited, wanted));
-    if is_proven { Marked::As(edited) } else { Marked::Otherwise }
 }

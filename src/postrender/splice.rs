@@ -37,7 +37,7 @@ pub(super) fn apply(text: &str, mut splices: Vec<Splice>) -> Result<String, usiz
 
 /// Returns the splice that gives a scalar another value.
 pub(super) fn replacement(tree: &Tree<'_>, node: NodeId, value: &Value) -> Result<Splice, Refusal> {
-    let refuse = |because: &str| Refusal { line: tree.line_of(tree.start(node)), because: because.to_owned() };
+    let refuse = |because: &str| Refusal::at(tree, tree.start(node), because);
     if tree.tag(node).is_some() {
         return Err(refuse("a tag stands before the value that is to be changed"));
     }
@@ -45,9 +45,8 @@ pub(super) fn replacement(tree: &Tree<'_>, node: NodeId, value: &Value) -> Resul
     match tree.kind(node) {
         Kind::Block => {
             // The indicator stands on the line of the key, before the content.
-            let before = tree.text().get(..start).unwrap_or_default();
-            let before = before.trim_ascii_end();
-            let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+            let before = tree.text().get(..start).unwrap_or_default().trim_ascii_end();
+            let line = tree.line_start(before.len());
             // A comment may stand behind the indicator.
             let header =
                 before.get(line..).and_then(|text| text.split(" #").next()).and_then(|text| text.rfind(['|', '>']));
@@ -130,13 +129,8 @@ struct Writing<'t, 'a> {
 }
 
 impl Writing<'_, '_> {
-    fn refuse(&self, at: usize, because: &str) -> Refusal {
-        Refusal { line: self.tree.line_of(at), because: because.to_owned() }
-    }
-
-    fn line_start(&self, at: usize) -> usize {
-        let before = self.tree.text().get(..at).unwrap_or_default();
-        before.rfind('\n').map_or(0, |newline| newline + 1)
+    fn refuse(&self, byte: usize, because: &str) -> Refusal {
+        Refusal::at(self.tree, byte, because)
     }
 
     /// Returns the place behind the line in which content ends; a comment may stand behind the content.
@@ -176,14 +170,14 @@ impl Writing<'_, '_> {
         let nested = tree.entries(0).find(|&(_, value)| tree.kind(value) == Kind::Mapping);
         let column = nested.and_then(|(_, value)| tree.children(value).next()).map(|key| {
             let start = tree.start(key);
-            start - self.line_start(start)
+            start - self.tree.line_start(start)
         });
         column.filter(|column| (1..=8).contains(column)).unwrap_or(2)
     }
 
     /// Returns where the entry of a key begins: at the key, or at the tag or the anchor before it on the line.
     fn entry_start(&self, start: usize) -> Result<usize, Refusal> {
-        let line_start = self.line_start(start);
+        let line_start = self.tree.line_start(start);
         let before = self.tree.text().get(line_start..start).unwrap_or_default();
         let marked = before.trim_start_matches('\u{feff}').trim_start_matches([' ', '-']);
         let is_fine = marked.is_empty() || marked.split_ascii_whitespace().all(|word| word.starts_with(['&', '!']));
@@ -196,7 +190,7 @@ impl Writing<'_, '_> {
 
     /// Returns the column of what begins there, with only blanks and dashes before it on its line.
     fn column(&self, start: usize) -> usize {
-        let before = self.tree.text().get(self.line_start(start)..start).unwrap_or_default();
+        let before = self.tree.text().get(self.tree.line_start(start)..start).unwrap_or_default();
         before.trim_start_matches('\u{feff}').len()
     }
 
@@ -207,7 +201,7 @@ impl Writing<'_, '_> {
         let fail = || self.refuse(child.start, "the item next to the change does not begin a line");
         let mut end = child.start;
         loop {
-            let start = self.line_start(end);
+            let start = self.tree.line_start(end);
             let line = text.get(start..end).unwrap_or_default();
             let content = line.trim_start_matches(' ');
             if content.trim().is_empty() || content.starts_with('#') {
@@ -231,7 +225,7 @@ impl Writing<'_, '_> {
         let end = self.line_end(child.end)?;
         let is_mapping = self.tree.kind(self.node).is_mapping();
         let start = if is_mapping { self.entry_start(child.start)? } else { self.dash(child)? };
-        let line_start = self.line_start(start);
+        let line_start = self.tree.line_start(start);
         let before = self.tree.text().get(line_start..start).unwrap_or_default();
         if before.bytes().all(|byte| byte == b' ') {
             return Ok(line_start..end);
@@ -255,7 +249,7 @@ impl Writing<'_, '_> {
     /// Returns the splice that writes new items behind the last one.
     fn behind(&self, first: &Child, last: &Child, items: &[Value]) -> Result<Splice, Refusal> {
         let dash = self.dash(first)?;
-        let column = dash - self.line_start(dash);
+        let column = dash - self.tree.line_start(dash);
         let place = self.place(column);
         let end = self.line_end(last.end)?;
         let lines: Vec<String> = items.iter().map(|value| writer::item(value, Quotes::None, place)).collect();
@@ -320,21 +314,15 @@ impl Writing<'_, '_> {
             || tree.kind(0) == Kind::FlowMapping
                 && tree.children(0).next().is_some_and(|key| tree.kind(key) == Kind::DoubleQuoted);
         let quotes = if is_json { Quotes::Double } else { Quotes::None };
+        let first_kept = children.iter().find(|child| !gone(child));
+        let last_kept = children.iter().rev().find(|child| !gone(child));
         let mut splices = Vec::new();
-        let mut kept = children.iter().filter(|child| !gone(child)).peekable();
         for (index, child) in children.iter().enumerate().filter(|(_, child)| gone(child)) {
-            let range = match (index.checked_sub(1).and_then(|before| children.get(before)), children.get(index + 1)) {
-                (_, Some(next)) => child.start..next.start,
-                // With it goes the comma before it, unless that went with the one before it.
-                (Some(before), None) if !gone(before) => before.end..child.end,
-                _ => child.start..child.end,
-            };
-            splices.push(Splice { range, text: String::new() });
+            let end = children.get(index + 1).map_or(child.end, |next| next.start);
+            splices.push(Splice { range: child.start..end, text: String::new() });
         }
-        if let Some(last_gone) = children.last().filter(|last| gone(last))
-            && let Some(last_kept) = children.iter().rev().find(|child| !gone(child))
-        {
-            // One splice from the last that stays to the end of the last that goes.
+        if let (Some(last_gone), Some(last_kept)) = (children.last().filter(|last| gone(last)), last_kept) {
+            // With those at the end goes the comma before them.
             splices.retain(|splice| splice.range.start < last_kept.end);
             splices.push(Splice { range: last_kept.end..last_gone.end, text: String::new() });
         }
@@ -343,7 +331,7 @@ impl Writing<'_, '_> {
         if !new.is_empty() {
             let new = new.join(", ");
             let is_mapping = tree.kind(self.node).is_mapping();
-            splices.push(match (kept.peek(), children.iter().rev().find(|child| !gone(child))) {
+            splices.push(match (first_kept, last_kept) {
                 (Some(first), _) if is_mapping => Splice { range: first.start..first.start, text: format!("{new}, ") },
                 (_, Some(last)) => Splice { range: last.end..last.end, text: format!(", {new}") },
                 _ => Splice { range: close..close, text: new },

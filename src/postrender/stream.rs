@@ -26,6 +26,12 @@ pub(super) struct Document<'b> {
 }
 
 impl Document<'_> {
+    /// Returns where the root's entry stands that begins at `roots[index]`: up to the next one.
+    pub(super) fn section(&self, index: usize) -> Range<usize> {
+        let end = self.roots.get(index + 1).copied().unwrap_or(self.bytes.len());
+        self.roots.get(index).map_or(end..end, |&start| start..end)
+    }
+
     /// Tells whether there is more than blanks and comments.
     pub(super) fn has_content(&self) -> bool {
         let body = self.bytes.get(self.body..).unwrap_or_default();
@@ -166,12 +172,6 @@ fn line_with_content(bytes: &[u8], from: usize) -> Option<usize> {
     // `behind` may have a block more.
     let next_rest = behind.get(done..).unwrap_or(next_rest);
     rest.iter().zip(next_rest).position(is_hit).map(|within| from + done + within)
-}
-
-/// Returns the bytes of the root's entry that begins at `roots[index]`: up to the next one.
-pub(super) fn section(document: &Document<'_>, index: usize) -> Range<usize> {
-    let end = document.roots.get(index + 1).copied().unwrap_or(document.bytes.len());
-    document.roots.get(index).map_or(end..end, |&start| start..end)
 }
 
 #[cfg(test)]

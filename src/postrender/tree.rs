@@ -3,8 +3,11 @@
 //! The one place of this room that names the parser. Nodes are small and flat, because a document may have millions: a node is
 //! followed by its children, a mapping's are key, value, key, value.
 
+mod plain;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 use serde_json::Value;
@@ -54,13 +57,15 @@ impl Kind {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Node {
     start: u32,
     end: u32,
     /// The node behind this one and all within it.
     next: u32,
     kind: Kind,
+    /// Whether its text does not stand in the document as it is.
+    is_written_otherwise: bool,
 }
 
 /// Why and on which line of the document, counted from 1.
@@ -71,12 +76,12 @@ pub(super) struct Fault {
 }
 
 /// A parsed document.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tree<'a> {
     text: &'a str,
     nodes: Vec<Node>,
-    /// Texts of scalars that do not stand in the document as they are.
-    texts: HashMap<NodeId, Cow<'a, str>>,
+    /// Texts of scalars that do not stand in the document as they are, ascending.
+    texts: Vec<(NodeId, Cow<'a, str>)>,
     tags: HashMap<NodeId, String>,
     anchors: HashMap<NodeId, usize>,
     /// Aliases, and the anchors that they name.
@@ -84,7 +89,17 @@ pub(super) struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// Returns the first document of `text`; nothing if it has no content.
+    /// Returns the first document of `text`; nothing if it has no content. Plain block style is read without the parser.
+    pub(super) fn read(text: &'a str) -> Result<Option<Self>, Fault> {
+        if text.len() <= LARGEST
+            && let Some(tree) = plain::read(text)
+        {
+            return Ok(Some(tree));
+        }
+        Self::parse(text)
+    }
+
+    /// Returns the first document of `text`, as the parser has it; nothing if it has no content.
     pub(super) fn parse(text: &'a str) -> Result<Option<Self>, Fault> {
         if text.len() > LARGEST {
             return Err(Fault { line: 1, because: "it is larger than 4 GiB".to_owned() });
@@ -117,18 +132,22 @@ impl<'a> Tree<'a> {
         Tree { text, nodes, texts, tags: self.tags, anchors: self.anchors, aliases: self.aliases }
     }
 
+    fn empty(text: &'a str) -> Self {
+        Self {
+            text,
+            nodes: Vec::with_capacity(text.len() / 24),
+            texts: Vec::new(),
+            tags: HashMap::new(),
+            anchors: HashMap::new(),
+            aliases: HashMap::new(),
+        }
+    }
+
     fn parse_as_it_is(text: &'a str) -> Result<Option<Self>, Fault> {
         let mut options = Options::default();
         // Another crate may turn the parser's comments on, and they fail on long comments.
         options.set_emit_comments(false);
-        let mut tree = Self {
-            text,
-            nodes: Vec::with_capacity(text.len() / 24),
-            texts: HashMap::new(),
-            tags: HashMap::new(),
-            anchors: HashMap::new(),
-            aliases: HashMap::new(),
-        };
+        let mut tree = Self::empty(text);
         let mut open: Vec<NodeId> = Vec::new();
         for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event
@@ -136,24 +155,24 @@ impl<'a> Tree<'a> {
             match event {
                 Event::DocumentEnd => break,
                 Event::Scalar(words, style, anchor, tag) => {
-                    let id = tree.push(&span, kind_of(style));
+                    let id = tree.push(range(&span), kind_of(style));
                     tree.fit_block(id);
                     tree.keep_text(id, words);
                     tree.keep_properties(id, anchor, tag.as_deref());
                 }
                 Event::Alias(anchor) => {
-                    let id = tree.push(&span, Kind::Alias);
+                    let id = tree.push(range(&span), Kind::Alias);
                     tree.aliases.insert(id, anchor);
                 }
                 Event::MappingStart(style, anchor, tag) => {
                     let is_flow = style == StructureStyle::Flow;
-                    let id = tree.push(&span, if is_flow { Kind::FlowMapping } else { Kind::Mapping });
+                    let id = tree.push(range(&span), if is_flow { Kind::FlowMapping } else { Kind::Mapping });
                     tree.keep_properties(id, anchor, tag.as_deref());
                     open.push(id);
                 }
                 Event::SequenceStart(style, anchor, tag) => {
                     let is_flow = style == StructureStyle::Flow;
-                    let id = tree.push(&span, if is_flow { Kind::FlowSequence } else { Kind::Sequence });
+                    let id = tree.push(range(&span), if is_flow { Kind::FlowSequence } else { Kind::Sequence });
                     tree.keep_properties(id, anchor, tag.as_deref());
                     open.push(id);
                 }
@@ -171,10 +190,10 @@ impl<'a> Tree<'a> {
         Ok((!tree.nodes.is_empty()).then_some(tree))
     }
 
-    fn push(&mut self, span: &Span, kind: Kind) -> NodeId {
-        let range = span.byte_range().unwrap_or_default();
+    fn push(&mut self, range: Range<usize>, kind: Kind) -> NodeId {
         let id = self.nodes.len();
-        self.nodes.push(Node { start: small(range.start), end: small(range.end), next: small(id + 1), kind });
+        let (start, end, next) = (small(range.start), small(range.end), small(id + 1));
+        self.nodes.push(Node { start, end, next, kind, is_written_otherwise: false });
         id
     }
 
@@ -214,8 +233,15 @@ impl<'a> Tree<'a> {
         } else {
             words
         };
-        if self.literal(id) != Some(&*words) {
-            self.texts.insert(id, words);
+        self.set_text(id, words);
+    }
+
+    fn set_text(&mut self, id: NodeId, words: Cow<'a, str>) {
+        if self.literal(id) != Some(&*words)
+            && let Some(node) = self.nodes.get_mut(id)
+        {
+            node.is_written_otherwise = true;
+            self.texts.push((id, words));
         }
     }
 
@@ -246,7 +272,13 @@ impl<'a> Tree<'a> {
 
     fn node(&self, id: NodeId) -> Node {
         // Ids come from this very tree.
-        self.nodes.get(id).copied().unwrap_or(Node { start: 0, end: 0, next: 0, kind: Kind::Plain })
+        self.nodes.get(id).copied().unwrap_or(Node {
+            start: 0,
+            end: 0,
+            next: 0,
+            kind: Kind::Plain,
+            is_written_otherwise: false,
+        })
     }
 
     /// The whole text.
@@ -342,10 +374,11 @@ impl<'a> Tree<'a> {
 
     /// Returns the scalar's text, without quotes and escapes.
     pub(super) fn words(&self, id: NodeId) -> &str {
-        match self.texts.get(&id) {
-            Some(words) => words,
-            None => self.literal(id).unwrap_or_default(),
+        if !self.node(id).is_written_otherwise {
+            return self.literal(id).unwrap_or_default();
         }
+        let place = self.texts.binary_search_by_key(&id, |(of, _)| *of);
+        place.ok().and_then(|place| self.texts.get(place)).map_or("", |(_, words)| words)
     }
 
     /// Returns the bytes between the quotes, or all.
@@ -388,10 +421,20 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Returns where the line of a byte begins.
+    pub(super) fn line_start(&self, byte: usize) -> usize {
+        let before = self.text.as_bytes().get(..byte).unwrap_or_default();
+        memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1)
+    }
+
     /// Returns the line of a byte, counted from 1.
     pub(super) fn line_of(&self, offset: usize) -> usize {
         self.text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1
     }
+}
+
+fn range(span: &Span) -> Range<usize> {
+    span.byte_range().unwrap_or_default()
 }
 
 fn kind_of(style: ScalarStyle) -> Kind {

@@ -12,6 +12,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use helm_csghub::domain::manifest;
 use helm_csghub::rehearsal::crd::{Checked, Definition};
@@ -56,20 +58,21 @@ fn text_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
 }
 
 /// Installs a definition and waits until the server answers for it.
-fn install(bed: &Bed, crd: &Value) {
+fn install(bed: &Bed, server: &Server, crd: &Value) {
     bed.apply(crd);
-    let name = format!("crd/{}", text_at(crd, "/metadata/name"));
-    // kubectl fails at once while there is no condition at all.
-    let is_there =
-        || bed.try_kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name], None).status.success();
-    assert!(
-        (0..30).any(|_| is_there() || {
-            std::thread::sleep(std::time::Duration::from_millis(200));
-            false
-        }),
-        "{name}"
-    );
-    std::thread::sleep(std::time::Duration::from_secs(1)); // Discovery follows a moment later.
+    let pages: Vec<String> = (crd["spec"]["versions"].as_array().expect("versions").iter())
+        .filter(|version| version["served"] == true)
+        .map(|version| {
+            let (group, name) = (text_at(crd, "/spec/group"), text_at(version, "/name"));
+            format!("/apis/{group}/{name}/{}?limit=1", text_at(crd, "/spec/names/plural"))
+        })
+        .collect();
+    let is_served = |page: &String| server.get(page, "application/json").0.starts_with("HTTP/1.0 200");
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !pages.iter().all(is_served) {
+        assert!(Instant::now() < deadline, "{pages:?} are not served");
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 fn collection(crd: &Value, seed: &Value, namespace: &str) -> String {
@@ -124,7 +127,7 @@ fn the_server_and_we_say_the_same_of_every_new_object() {
     let records = env::var_os("CSGHUB_RECORD_CRD_VERDICTS").is_some();
     let mut count = Count::default();
     for Fixture { name, crd, seeds } in fixtures() {
-        install(&bed, &crd);
+        install(&bed, &server, &crd);
         let definition = Definition::read(&crd).expect("a definition");
         let mut recorded = String::new();
         for (at, seed) in seeds.iter().enumerate() {
@@ -164,7 +167,7 @@ fn the_server_and_we_say_the_same_of_every_applied_object() {
     let mut disagreements = Vec::new();
     let mut asked = 0;
     for Fixture { name, crd, seeds } in fixtures() {
-        install(&bed, &crd);
+        install(&bed, &server, &crd);
         let definition = Definition::read(&crd).expect("a definition");
         for seed in &seeds {
             let path = format!("{}/{}", collection(&crd, seed, &namespace.name), text_at(seed, "/metadata/name"));
@@ -227,7 +230,7 @@ fn the_server_and_we_say_the_same_of_objects_of_real_definitions() {
     let mut count = Count::default();
     let mut dice = Dice(7);
     for crd in bundles.into_iter().flatten().flatten().filter(|object| object["kind"] == "CustomResourceDefinition") {
-        install(&bed, &crd);
+        install(&bed, &server, &crd);
         let definition = Definition::read(&crd).expect("a definition");
         let kind = text_at(&crd, "/spec/names/kind");
         let real = release
@@ -287,7 +290,7 @@ fn pretended_kinds_are_in_discovery_as_the_server_lists_them() {
             serde_json::from_slice(&bytes).expect("JSON")
         })
         .collect();
-    install(&bed, &crd);
+    install(&bed, &server, &crd);
     std::thread::sleep(std::time::Duration::from_secs(3));
     for ((path, accept), pretended) in pages.iter().zip(pretended) {
         let (_, body) = server.get(path, accept);
@@ -320,7 +323,7 @@ fn the_server_and_we_say_the_same_of_every_changed_object() {
     let server = Server::open(&bed);
     let mut count = Count::default();
     for Fixture { name, crd, seeds } in fixtures() {
-        install(&bed, &crd);
+        install(&bed, &server, &crd);
         let definition = Definition::read(&crd).expect("a definition");
         for (at, seed) in seeds.iter().enumerate() {
             let path = collection(&crd, seed, &namespace.name);

@@ -87,24 +87,36 @@ fn looks_like_date(text: &str) -> bool {
         && parts.next().is_some_and(|day| day.starts_with(|first: char| first.is_ascii_digit()))
 }
 
+/// Tells whether a scalar without quotes, block indicator and tag is text.
+pub(super) fn is_text(text: &str) -> bool {
+    resolve_other(text).is_none()
+}
+
 fn resolve_plain(text: &str) -> Scalar {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Scalar::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Scalar::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Scalar::Bool(false);
-        }
-        ".nan" | ".NaN" | ".NAN" => return Scalar::Float(f64::NAN),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Scalar::Float(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Scalar::Float(f64::NEG_INFINITY),
-        _ => {}
-    }
-    let number = match text.as_bytes() {
+    resolve_other(text).unwrap_or_else(|| Scalar::Text(text.to_owned()))
+}
+
+/// Returns what a plain scalar is that is no text.
+fn resolve_other(text: &str) -> Option<Scalar> {
+    // No name is longer.
+    let name = if text.len() <= 5 { named(text) } else { None };
+    name.or_else(|| match text.as_bytes() {
         [b'.', ..] => parse_dotted(text),
-        [b'+' | b'-' | b'0'..=b'9', ..] => parse_number(&text.replace('_', "")),
+        [b'+' | b'-' | b'0'..=b'9', ..] => parse_number(text),
         _ => None,
-    };
-    number.unwrap_or_else(|| Scalar::Text(text.to_owned()))
+    })
+}
+
+fn named(text: &str) -> Option<Scalar> {
+    Some(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Scalar::Bool(true),
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Scalar::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => Scalar::Float(f64::NAN),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Scalar::Float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => Scalar::Float(f64::NEG_INFINITY),
+        _ => return None,
+    })
 }
 
 /// A number that begins with its point goes to Go's float parser as it stands: underscores only between digits.
@@ -119,6 +131,14 @@ fn parse_dotted(text: &str) -> Option<Scalar> {
 }
 
 fn parse_number(text: &str) -> Option<Scalar> {
+    // Digits, signs, points, prefixes and exponents alone make numbers.
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'+' | b'-' | b'.' | b'_' | b'x' | b'X' | b'o' | b'O'))
+    {
+        return None;
+    }
+    let text = &text.replace('_', "");
     parse_int(text).map(Scalar::Int).or_else(|| parse_uint(text).map(Scalar::Uint)).or_else(|| {
         parse_float(text).or_else(|| {
             // Go tries base 2 once more after the prefix, which lets a second sign through.

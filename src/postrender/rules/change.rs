@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::edit::{Editor, Refusal};
-use super::super::head::Marks;
+use super::super::marks::{Marks, Wanted};
 use super::super::tree::{Kind, NodeId};
 use super::{Done, ObjectEdit, images, jobs, schemas};
 use crate::domain::field_path::Step;
@@ -34,22 +34,19 @@ const CLEAN_UP: &str = "helm-csghub/clean-up";
 /// Returns the labels and annotations that the change asks for; nothing if it asks for something else.
 ///
 /// Source of the marks by which Helm knows its own: Helm `pkg/action/validate.go`; of the policy: `pkg/kube`.
-pub(crate) fn marks(change: &Change, about: &About) -> Option<Vec<(Marks, String, String)>> {
-    let of = |marks: Marks, key: &str, value: &str| (marks, key.to_owned(), value.to_owned());
+pub(crate) fn marks(change: &Change, about: &About) -> Option<Vec<Wanted>> {
+    let label = |key: &str, value: &str| Wanted::new(Marks::Labels, key, value);
+    let annotation = |key: &str, value: &str| Wanted::new(Marks::Annotations, key, value);
     Some(match change {
-        Change::SetLabels(labels) => labels.iter().map(|(key, value)| of(Marks::Labels, key, value)).collect(),
-        Change::SetAnnotations(annotations) => {
-            annotations.iter().map(|(key, value)| of(Marks::Annotations, key, value)).collect()
-        }
-        Change::Keep => vec![of(Marks::Annotations, "helm.sh/resource-policy", "keep")],
+        Change::SetLabels(labels) => labels.iter().map(|(key, value)| label(key, value)).collect(),
+        Change::SetAnnotations(annotations) => annotations.iter().map(|(key, value)| annotation(key, value)).collect(),
+        Change::Keep => vec![annotation("helm.sh/resource-policy", "keep")],
         Change::Adopt => vec![
-            of(Marks::Labels, "app.kubernetes.io/managed-by", "Helm"),
-            of(Marks::Annotations, "meta.helm.sh/release-name", about.release.as_deref()?),
-            of(Marks::Annotations, "meta.helm.sh/release-namespace", about.namespace.as_deref()?),
+            label("app.kubernetes.io/managed-by", "Helm"),
+            annotation("meta.helm.sh/release-name", about.release.as_deref()?),
+            annotation("meta.helm.sh/release-namespace", about.namespace.as_deref()?),
         ],
-        Change::CopyClaimFrom(claim) => {
-            vec![of(Marks::Annotations, COPY_FROM, claim), of(Marks::Annotations, CLEAN_UP, claim)]
-        }
+        Change::CopyClaimFrom(claim) => vec![annotation(COPY_FROM, claim), annotation(CLEAN_UP, claim)],
         // Not about this document.
         Change::AddDocument(_) => Vec::new(),
         _ => return None,
@@ -61,7 +58,7 @@ pub(crate) fn apply(change: &Change, about: &About, object: &mut ObjectEdit<'_, 
     let root = object.root;
     if let Some(marks) = marks(change, about) {
         let mut set = Vec::new();
-        for (marks, key, value) in marks {
+        for Wanted { marks, key, value, .. } in marks {
             if object.editor.set_below(root, &["metadata", marks.key(), &key], value.into())? {
                 set.push(key);
             }

@@ -6,19 +6,18 @@ mod images;
 mod jobs;
 mod schemas;
 
-use std::collections::BTreeMap;
-
+use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::edit::{Editor, Refusal};
-use super::head::Marks;
+use super::marks::Wanted;
 use super::tree::NodeId;
 use crate::domain::post_rendering::About;
 use crate::domain::profile::{Change, Rule};
 use crate::domain::version::satisfies;
 
 pub(super) use additions::Addition;
-pub(super) use change::{apply, marks as marks_of};
+pub(super) use change::apply;
 
 /// A rule needs to know more of the release than was said.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,9 +32,14 @@ pub struct RuleError {
 /// The rules that hold for this release, with its names put in.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    holding: Vec<Rule>,
     about: About,
+    drops: bool,
+    names_jobs: bool,
 }
+
+/// Rules by their place, ascending.
+pub(super) type Chosen = SmallVec<[usize; 8]>;
 
 /// A document as far as rules select by it.
 pub(super) struct Subject<'s> {
@@ -58,22 +62,24 @@ impl Rules {
                 holding.push(with_names(rule, &about)?);
             }
         }
-        Ok(Self { rules: holding, about })
+        let has = |change: &Change| holding.iter().any(|rule| rule.changes.contains(change));
+        let (drops, names_jobs) = (has(&Change::Drop), has(&Change::UniqueJobNames));
+        Ok(Self { holding, about, drops, names_jobs })
     }
 
     /// Tells whether no rule holds.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.holding.is_empty()
     }
 
     /// Returns the documents that are added.
     pub(super) fn additions(&self) -> Vec<Addition> {
-        Addition::of(&self.rules)
+        Addition::of(&self.holding)
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Rule> {
-        self.rules.get(index)
+        self.holding.get(index)
     }
 
     pub(super) fn about(&self) -> &About {
@@ -81,23 +87,23 @@ impl Rules {
     }
 
     /// Returns the rules that may select a document of that kind.
-    pub(super) fn of_kind(&self, api_version: &str, kind: &str) -> Vec<usize> {
+    pub(super) fn of_kind(&self, api_version: &str, kind: &str) -> Chosen {
         let of_kind = |rule: &Rule| {
             rule.select.kinds.is_empty() || rule.select.kinds.iter().any(|of| of.is_of(api_version, kind))
         };
-        self.rules.iter().enumerate().filter(|(_, rule)| of_kind(rule)).map(|(index, _)| index).collect()
+        self.holding.iter().enumerate().filter(|(_, rule)| of_kind(rule)).map(|(index, _)| index).collect()
     }
 
     /// Returns the rules that select the document.
-    pub(super) fn selecting(&self, subject: &Subject<'_>) -> Vec<usize> {
+    pub(super) fn selecting(&self, subject: &Subject<'_>) -> Chosen {
         let mut selecting = self.of_kind(subject.api_version, subject.kind);
         let namespace = subject
             .namespace
             .filter(|namespace| !namespace.is_empty())
             .or(self.about.namespace.as_deref())
             .unwrap_or_default();
-        selecting.retain(|&index| {
-            self.rules.get(index).is_some_and(|rule| {
+        selecting.retain(|&mut index| {
+            self.holding.get(index).is_some_and(|rule| {
                 let select = &rule.select;
                 (select.names.is_empty() || select.names.iter().any(|name| name.covers(subject.name)))
                     && (select.namespaces.is_empty() || select.namespaces.iter().any(|of| of.covers(namespace)))
@@ -112,12 +118,25 @@ impl Rules {
 
     /// Tells whether some rule drops documents.
     pub(super) fn drops(&self) -> bool {
-        self.rules.iter().any(|rule| rule.changes.contains(&Change::Drop))
+        self.drops
     }
 
     /// Tells whether some rule names Jobs by what all other rules have made of them.
     pub(super) fn names_jobs(&self) -> bool {
-        self.rules.iter().any(|rule| rule.changes.contains(&Change::UniqueJobNames))
+        self.names_jobs
+    }
+
+    /// Returns the labels and annotations that those rules come to, in their order; nothing if they ask for more.
+    pub(super) fn marks_of(&self, chosen: &[usize]) -> Option<Vec<Wanted>> {
+        let mut all: Vec<Wanted> = Vec::new();
+        for change in chosen.iter().filter_map(|&index| self.get(index)).flat_map(|rule| &rule.changes) {
+            for mark in change::marks(change, &self.about)? {
+                // The last one counts.
+                all.retain(|other| !other.is_about_the_same(&mark));
+                all.push(mark);
+            }
+        }
+        Some(all)
     }
 
     /// Tells whether a document may be selected; it is not if no kind of a rule is a word of it.
@@ -125,7 +144,7 @@ impl Rules {
         // A kind may be written with escapes or as a tagged scalar.
         let is_odd = memchr::memchr(b'\\', bytes).is_some() || memchr::memmem::find(bytes, b"!!").is_some();
         is_odd
-            || self.rules.iter().any(|rule| {
+            || self.holding.iter().any(|rule| {
                 rule.select.kinds.is_empty()
                     || rule.select.kinds.iter().any(|of| of.kind == "*" || has_word(bytes, &of.kind))
             })
@@ -195,16 +214,6 @@ fn with_names(rule: &Rule, about: &About) -> Result<Rule, RuleError> {
         }
     }
     Ok(rule)
-}
-
-/// Returns the labels and annotations that the changes ask for; nothing if they ask for more.
-pub(super) fn marks_only(changes: &[&Change], about: &About) -> Option<BTreeMap<(bool, String), String>> {
-    let mut wanted = BTreeMap::new();
-    for change in changes {
-        let marks = change::marks(change, about)?;
-        wanted.extend(marks.into_iter().map(|(marks, key, value)| ((marks == Marks::Annotations, key), value)));
-    }
-    Some(wanted)
 }
 
 /// One object of a document that is edited.

@@ -1,0 +1,332 @@
+//! Plain block style, read line by line into the tree that the parser makes of it, several times as fast.
+//!
+//! What is not read here (flow style but for short lists, anchors, tags, escapes, folded blocks, tabs, empty values) is for the
+//! parser. Nothing rests on this reader alone: an edited document is proven by the parser, and tests hold both against each other.
+
+use std::borrow::Cow;
+
+use super::{DEEPEST, Kind, NodeId, Tree, small};
+use crate::postrender::lines;
+use crate::postrender::writer::Quotes;
+
+/// The longest key, in bytes: YAML wants its colon within 1,024 characters.
+const LONGEST_KEY: usize = 1000;
+
+/// Returns the tree; nothing if the text is not plain throughout, or may be no YAML.
+pub(super) fn read(text: &str) -> Option<Tree<'_>> {
+    let is_fine = |byte: u8| byte == b'\n' || byte >= b' ' && byte != 0x7f;
+    // Without a branch, so that the processor does many bytes at once.
+    let is_plain = text.bytes().fold(true, |is_plain, byte| is_plain & is_fine(byte));
+    if !is_plain || !text.ends_with('\n') || !lines::end_alike_for_all(text.as_bytes()) {
+        return None;
+    }
+    let mut reader = Reader { tree: Tree::empty(text), at: 0, open: Vec::new(), awaits: false };
+    while let Some(row) = reader.next_content() {
+        reader.take(row)?;
+    }
+    if reader.awaits || reader.tree.nodes.is_empty() {
+        return None;
+    }
+    while reader.close_last().is_some() {}
+    Some(reader.tree)
+}
+
+/// A collection whose lines are read.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    id: NodeId,
+    indent: usize,
+    is_sequence: bool,
+}
+
+/// A line without its break.
+#[derive(Debug, Clone, Copy)]
+struct Row<'a> {
+    line: &'a str,
+    /// Within the text.
+    start: usize,
+    indent: usize,
+}
+
+impl Row<'_> {
+    fn is_blank(&self) -> bool {
+        self.indent == self.line.len()
+    }
+
+    fn is_comment(&self) -> bool {
+        self.line.as_bytes().get(self.indent) == Some(&b'#')
+    }
+
+    /// Where the row behind this one begins.
+    fn past(&self) -> usize {
+        self.start + self.line.len() + 1
+    }
+}
+
+struct Reader<'a> {
+    tree: Tree<'a>,
+    /// Where the next row begins.
+    at: usize,
+    open: Vec<Open>,
+    /// Whether the last key's value has not come yet.
+    awaits: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Returns the row that begins at a place.
+    fn row(&self, start: usize) -> Option<Row<'a>> {
+        let rest = self.tree.text.get(start..)?;
+        let line = rest.get(..memchr::memchr(b'\n', rest.as_bytes())?)?;
+        Some(Row { line, start, indent: lines::indent_of(line) })
+    }
+
+    /// Returns the next row with more than blanks and a comment.
+    fn next_content(&mut self) -> Option<Row<'a>> {
+        while let Some(row) = self.row(self.at) {
+            self.at = row.past();
+            if !row.is_blank() && !row.is_comment() {
+                return Some(row);
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, row: Row<'a>) -> Option<()> {
+        let Row { line, start, indent } = row;
+        let is_item = line.as_bytes().get(indent..)?.starts_with(b"- ");
+        // The place of what follows the dash.
+        let within = if is_item { indent + 1 + lines::indent_of(line.get(indent + 1..)?) } else { indent };
+        while self
+            .open
+            .last()
+            .is_some_and(|top| top.indent > indent || top.indent == indent && top.is_sequence && !is_item)
+        {
+            if self.awaits {
+                return None;
+            }
+            self.close_last();
+        }
+        match self.open.last() {
+            None if self.tree.nodes.is_empty() => self.open(start + indent, indent, is_item)?,
+            Some(top) if self.awaits && indent > top.indent => self.open(start + indent, indent, is_item)?,
+            // The parser has a list that is no deeper than its key begin behind the dash.
+            Some(top) if self.awaits && indent == top.indent && is_item => self.open(start + within, indent, true)?,
+            Some(top) if !self.awaits && top.indent == indent && top.is_sequence == is_item => {}
+            _ => return None,
+        }
+        self.awaits = false;
+        if is_item && lines::key(line, within).is_none() {
+            return self.value(row, within, indent);
+        }
+        if is_item {
+            self.open(start + within, within, false)?;
+        }
+        self.entry(row, within)
+    }
+
+    fn open(&mut self, start: usize, indent: usize, is_sequence: bool) -> Option<()> {
+        let kind = if is_sequence { Kind::Sequence } else { Kind::Mapping };
+        let id = self.tree.push(start..start, kind);
+        self.open.push(Open { id, indent, is_sequence });
+        (self.open.len() <= DEEPEST).then_some(())
+    }
+
+    fn close_last(&mut self) -> Option<()> {
+        let open = self.open.pop()?;
+        self.end(open.id)
+    }
+
+    /// The collection ends behind the last node.
+    fn end(&mut self, collection: NodeId) -> Option<()> {
+        let next = small(self.tree.nodes.len());
+        self.tree.nodes.get_mut(collection)?.next = next;
+        Some(())
+    }
+
+    /// A key that stands at `at`, and its value.
+    fn entry(&mut self, row: Row<'a>, at: usize) -> Option<()> {
+        let (key, behind) = lines::key(row.line, at)?;
+        if key.len() > LONGEST_KEY {
+            return None;
+        }
+        let kind = match row.line.as_bytes().get(at)? {
+            b'"' => Kind::DoubleQuoted,
+            b'\'' => Kind::SingleQuoted,
+            _ => Kind::Plain,
+        };
+        self.tree.push(row.start + at..row.start + behind - 1, kind);
+        let rest = row.line.get(behind..)?;
+        if lines::is_blank(rest) {
+            self.awaits = true;
+            return Some(());
+        }
+        self.value(row, behind + lines::indent_of(rest), at)
+    }
+
+    /// A value that begins at `at`; further lines of it are deeper than `parent`.
+    fn value(&mut self, row: Row<'a>, at: usize, parent: usize) -> Option<()> {
+        match row.line.as_bytes().get(at)? {
+            b'|' => self.block(row, at, parent),
+            b'[' | b'{' => self.flow(row, at),
+            b'\'' | b'"' => self.quoted(row, at, parent),
+            _ => self.plain(row, at, parent),
+        }
+    }
+
+    /// A plain scalar, which may go on in deeper lines.
+    fn plain(&mut self, row: Row<'a>, at: usize, parent: usize) -> Option<()> {
+        let first = lines::scalar(row.line, at)?;
+        let has_comment = row.line.get(first.end..)?.contains('#');
+        let mut words = Cow::Borrowed(first.text);
+        let mut end = row.start + first.end;
+        let (mut next, mut breaks) = (self.at, 0);
+        while let Some(row) = self.row(next) {
+            next = row.past();
+            if row.is_blank() {
+                breaks += 1;
+                continue;
+            }
+            if row.indent <= parent || row.is_comment() {
+                break;
+            }
+            let content = row.line.get(row.indent..)?.trim_end_matches(' ');
+            if has_comment || lines::plain_end(content.as_bytes()) != Some(content.len()) {
+                return None;
+            }
+            fold(words.to_mut(), &mut breaks, content);
+            end = row.start + row.indent + content.len();
+            self.at = next;
+        }
+        let id = self.tree.push(row.start + at..end, Kind::Plain);
+        self.tree.set_text(id, words);
+        Some(())
+    }
+
+    /// Quotes without backslashes, which may go on in deeper lines.
+    fn quoted(&mut self, row: Row<'a>, at: usize, parent: usize) -> Option<()> {
+        let quote = *row.line.as_bytes().get(at)?;
+        let kind = if quote == b'"' { Kind::DoubleQuoted } else { Kind::SingleQuoted };
+        let start = row.start + at;
+        let (mut row, mut from, mut breaks) = (row, at + 1, 0);
+        let mut words: Option<Cow<'a, str>> = None;
+        loop {
+            let content = row.line.get(from..)?;
+            if quote == b'"' && content.contains('\\') {
+                return None;
+            }
+            let closing = closing(content.as_bytes(), quote);
+            let text = closing.map_or(Some(content.trim_end_matches(' ')), |end| content.get(..end))?;
+            let has_quotes = quote == b'\'' && text.contains("''");
+            let text = if has_quotes { Cow::Owned(text.replace("''", "'")) } else { Cow::Borrowed(text) };
+            match &mut words {
+                None => words = Some(text),
+                Some(_) if text.is_empty() && closing.is_none() => breaks += 1,
+                Some(words) => fold(words.to_mut(), &mut breaks, &text),
+            }
+            if let Some(end) = closing {
+                let end = from + end + 1;
+                is_end(row.line, end)?;
+                let id = self.tree.push(start..row.start + end, kind);
+                self.tree.set_text(id, words?);
+                return Some(());
+            }
+            row = self.row(self.at)?;
+            from = row.indent;
+            self.at = row.past();
+            if !row.is_blank() && row.indent <= parent {
+                return None;
+            }
+        }
+    }
+
+    /// A literal block.
+    fn block(&mut self, row: Row<'a>, at: usize, parent: usize) -> Option<()> {
+        let chomping = row.line.get(at + 1..).filter(|chomping| matches!(*chomping, "" | "-" | "+"))?;
+        let first = self.row(self.at).filter(|row| !row.is_blank() && row.indent > parent)?;
+        let mut words = String::new();
+        while let Some(row) = self.row(self.at) {
+            if row.line.is_empty() {
+                words.push('\n');
+            } else if row.is_blank() || row.indent > parent && row.indent < first.indent {
+                return None;
+            } else if row.indent < first.indent {
+                break;
+            } else {
+                words.push_str(row.line.get(first.indent..)?);
+                words.push('\n');
+            }
+            self.at = row.past();
+        }
+        let content = words.trim_end_matches('\n').len();
+        words.truncate(match chomping {
+            "" => content + 1,
+            "-" => content,
+            _ => words.len(),
+        });
+        let id = self.tree.push(first.start + first.indent..self.at, Kind::Block);
+        self.tree.set_text(id, Cow::Owned(words));
+        Some(())
+    }
+
+    /// Empty braces, or brackets with single values, on one line.
+    fn flow(&mut self, row: Row<'a>, at: usize) -> Option<()> {
+        let Row { line, start, .. } = row;
+        let brackets = line.get(at..)?;
+        if brackets.starts_with("{}") {
+            self.tree.push(start + at..start + at + 2, Kind::FlowMapping);
+            return is_end(line, at + 2);
+        }
+        let close = at + 1 + memchr::memchr(b']', brackets.strip_prefix('[')?.as_bytes())?;
+        let list = self.tree.push(start + at..start + close + 1, Kind::FlowSequence);
+        let mut from = at + 1;
+        while from < close {
+            let rest = line.get(from..close)?;
+            let item = rest.get(..memchr::memchr(b',', rest.as_bytes()).unwrap_or(rest.len()))?;
+            let scalar = lines::scalar(item, lines::indent_of(item))?;
+            let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'_' | b'-');
+            let kind = match scalar.quotes {
+                Quotes::Double => Kind::DoubleQuoted,
+                Quotes::Single => Kind::SingleQuoted,
+                Quotes::None if scalar.text.bytes().all(is_word) => Kind::Plain,
+                Quotes::None => return None,
+            };
+            if !item.get(scalar.end..)?.bytes().all(|byte| byte == b' ') {
+                return None;
+            }
+            self.tree.push(start + from + scalar.start..start + from + scalar.end, kind);
+            from += item.len() + 1;
+        }
+        self.end(list)?;
+        is_end(line, close + 1)
+    }
+}
+
+/// Nothing but blanks and a comment stand behind `end`.
+fn is_end(line: &str, end: usize) -> Option<()> {
+    let behind = line.get(end..)?;
+    (behind.is_empty() || behind.starts_with(' ') && lines::is_blank(behind)).then_some(())
+}
+
+/// Puts a line behind those before it: one line break is a blank, of several the first means nothing.
+fn fold(words: &mut String, breaks: &mut usize, line: &str) {
+    if *breaks == 0 {
+        words.push(' ');
+    }
+    words.extend(std::iter::repeat_n('\n', std::mem::take(breaks)));
+    words.push_str(line);
+}
+
+/// Returns where the quotes close; two single quotes are one within.
+fn closing(content: &[u8], quote: u8) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr(quote, content.get(from..)?)?;
+        if quote == b'"' || content.get(at + 1) != Some(&quote) {
+            return Some(at);
+        }
+        from = at + 2;
+    }
+}
+
+#[cfg(test)]
+mod tests;
