@@ -4,12 +4,17 @@
 //! (source: Helm 3 `pkg/postrender/exec.go`, Helm 4 `internal/plugin/runtime_subprocess.go`); without them it passes everything
 //! through. Helm 4 throws away what it says, so that it leaves its complaint in a file.
 
+mod notes;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::profile::Rule;
 use super::random::RandomField;
+
+pub use notes::{Notes, RuleNotes};
 
 /// The variable that holds the mode: [`Mode::word`].
 pub const MODE_VARIABLE: &str = "CSGHUB_POST_RENDER";
@@ -30,9 +35,17 @@ pub const REPLAY_FILE: &str = "render-replay.json";
 /// The file in the run folder in which the post-renderer says why it failed: a list of problems.
 pub const TROUBLE_FILE: &str = "render-trouble.json";
 
+/// The file in the run folder that holds the [`RuleBook`], or null.
+pub const RULES_FILE: &str = "render-rules.json";
+
+/// The file in the run folder in which the post-renderer says what the rules changed: [`Notes`].
+pub const NOTES_FILE: &str = "render-notes.json";
+
 /// What the post-renderer does with the manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// It changes them as the rules say, and passes them on.
+    Follow,
     /// It passes them on, and keeps a copy.
     Keep,
     /// It passes the kept ones on, if these are the same but for random fields.
@@ -44,6 +57,7 @@ impl Mode {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::Follow => "follow",
             Self::Keep => "keep",
             Self::Replay => "replay",
         }
@@ -52,7 +66,7 @@ impl Mode {
     /// Returns the mode of that word.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
-        [Self::Keep, Self::Replay].into_iter().find(|mode| mode.word() == word)
+        [Self::Follow, Self::Keep, Self::Replay].into_iter().find(|mode| mode.word() == word)
     }
 }
 
@@ -65,8 +79,17 @@ pub struct Replay {
     pub random: Vec<RandomField>,
 }
 
+/// The rules of a run, and what they may know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleBook {
+    /// In the order in which they are followed.
+    pub rules: Vec<Rule>,
+    /// Of the release.
+    pub about: About,
+}
+
 /// What rules may know of the release.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct About {
     /// Its name.
     pub release: Option<String>,

@@ -1,6 +1,7 @@
 //! Labels and annotations: found in `metadata` in plain block style, set in lines of their own, and proven.
-
-use std::ops::Range;
+//!
+//! In plain block style each line speaks for itself, below the key that it belongs to. So it is enough that new lines are read again, and
+//! are the entries that were wanted: all others keep their bytes and their place.
 
 use smallvec::SmallVec;
 
@@ -41,6 +42,13 @@ impl Wanted {
         Self { marks, key: key.to_owned(), value: value.to_owned(), line }
     }
 
+    /// Tells whether the line says so.
+    fn is_in(&self, line: &str, indent: usize) -> bool {
+        let value = |(key, behind)| if key == self.key { lines::value(line, behind) } else { None };
+        lines::indent_of(line) == indent
+            && lines::key(line, indent).and_then(value).is_some_and(|value| value.is_text(&self.value))
+    }
+
     /// Tells whether both are about the same label or annotation.
     pub(super) fn is_about_the_same(&self, other: &Self) -> bool {
         (self.marks, &self.key) == (other.marks, &other.key)
@@ -55,8 +63,6 @@ pub(super) struct Metadata<'a> {
     indent: usize,
     labels: Section<'a>,
     annotations: Section<'a>,
-    /// All lines of other keys.
-    others: SmallVec<[&'a str; 8]>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,18 +82,6 @@ struct Mark<'a> {
     line: usize,
 }
 
-impl Mark<'_> {
-    /// What it says, and how.
-    fn told(&self) -> (&str, &str, Quotes) {
-        (self.key, self.value.text, self.value.quotes)
-    }
-
-    /// Where its value stands, within the lines.
-    fn place(&self) -> Range<usize> {
-        self.line + self.value.start..self.line + self.value.end
-    }
-}
-
 impl<'a> Metadata<'a> {
     /// Returns the metadata in those lines; nothing if they hold what is not simple.
     pub(super) fn read(text: &'a str) -> Option<Self> {
@@ -97,7 +91,6 @@ impl<'a> Metadata<'a> {
             indent: 0,
             labels: Section::default(),
             annotations: Section::default(),
-            others: SmallVec::new(),
         };
         // The key whose nested lines are read, if its value may still begin.
         let mut open: Option<&str> = None;
@@ -123,7 +116,7 @@ impl<'a> Metadata<'a> {
                 match open? {
                     "labels" => metadata.labels.take(line, indent, start)?,
                     "annotations" => metadata.annotations.take(line, indent, start)?,
-                    _ if is_simple_line(line, indent) => metadata.others.push(line),
+                    _ if is_simple_line(line, indent) => {}
                     _ => return None,
                 }
                 continue;
@@ -141,9 +134,6 @@ impl<'a> Metadata<'a> {
             };
             if !once {
                 return None;
-            }
-            if !matches!(key, "labels" | "annotations") {
-                metadata.others.push(line);
             }
         }
         let is_whole = |section: &Section<'_>| !section.is_there || !section.entries.is_empty();
@@ -167,68 +157,53 @@ impl<'a> Metadata<'a> {
         self.section(wanted.marks).get(&wanted.key).is_some_and(|mark| mark.value.is_text(&wanted.value))
     }
 
-    /// Writes the lines to `out`, with those labels and annotations; `text` are the lines that were read.
+    /// Writes the lines to `out`, with those labels and annotations, and proves them; `text` are the lines that were read. Nothing if they
+    /// cannot be written so.
     pub(super) fn write_with(&self, text: &str, wanted: &[Wanted], out: &mut String) -> Option<()> {
-        let mut splices: SmallVec<[Edit<'_>; 4]> = SmallVec::new();
+        let mut edits: SmallVec<[(usize, Option<&Mark<'a>>, &Wanted); 4]> = SmallVec::new();
         for wanted in wanted.iter().filter(|wanted| !self.has(wanted)) {
             let section = self.section(wanted.marks);
-            let (place, quotes) = match (section.get(&wanted.key), section.entries.first()) {
-                (Some(mark), _) => (mark.place(), Some(mark.value.quotes)),
-                (None, Some(first)) => (first.line..first.line, None),
-                (None, None) => (0..0, None),
-            };
-            splices.push(Edit { place, quotes, wanted });
+            let old = section.get(&wanted.key);
+            edits.push((old.or(section.entries.first()).map_or(0, |mark| mark.line), old, wanted));
         }
-        // What comes to one place comes in the order in which it is wanted, labels before annotations.
-        splices.sort_by_key(|edit| (edit.place.start, edit.wanted.marks));
+        // New entries stand before the first one, as they are wanted; labels before annotations.
+        edits.sort_by_key(|(line, old, wanted)| (*line, old.is_some(), wanted.marks));
         let mut done = 0;
-        let mut opened = None;
-        for Edit { place, quotes, wanted } in &splices {
-            out.push_str(text.get(done..place.start)?);
-            done = place.end;
-            if let Some(quotes) = quotes {
-                out.push_str(&writer::scalar(&wanted.value.as_str().into(), *quotes));
-                continue;
-            }
+        let mut made = None;
+        for (line, old, wanted) in edits {
+            out.push_str(text.get(done..line)?);
+            done = line;
             let section = self.section(wanted.marks);
-            let mut indent = section.indent;
-            if section.entries.is_empty() {
-                if opened.replace(wanted.marks) != Some(wanted.marks) {
-                    push_blanks(out, self.indent);
-                    out.push_str(wanted.marks.key());
-                    out.push_str(":\n");
-                }
-                indent = self.indent * 2;
+            let is_made = section.entries.is_empty();
+            if is_made && made.replace(wanted.marks) != Some(wanted.marks) {
+                let row = out.len();
+                push_blanks(out, self.indent);
+                out.extend([wanted.marks.key(), ":"]);
+                lines::key(out.get(row..)?, self.indent).filter(|(key, _)| *key == wanted.marks.key())?;
+                out.push('\n');
             }
-            push_blanks(out, indent);
-            out.push_str(&wanted.line);
-            out.push('\n');
+            let indent = if is_made { self.indent * 2 } else { section.indent };
+            let row = out.len();
+            if let Some(Mark { value, .. }) = old {
+                let rest = text.get(line..)?;
+                let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+                let new = writer::scalar(&wanted.value.as_str().into(), value.quotes);
+                out.extend([rest.get(..value.start)?, &new, rest.get(value.end..end)?]);
+                done += end;
+            } else {
+                push_blanks(out, indent);
+                out.push_str(&wanted.line);
+            }
+            if !wanted.is_in(out.get(row..)?, indent) {
+                return None;
+            }
+            if old.is_none() {
+                out.push('\n');
+            }
         }
         out.push_str(text.get(done..)?);
         Some(())
     }
-
-    /// Tells whether `edited` is this metadata with those labels and annotations, and nothing else changed.
-    pub(super) fn is_proven_by(&self, edited: &Metadata<'_>, wanted: &[Wanted]) -> bool {
-        let same_marks = |marks: Marks| {
-            let is_kept =
-                |mark: &&Mark<'_>| !wanted.iter().any(|wanted| wanted.marks == marks && wanted.key == mark.key);
-            let (old, new) = (&self.section(marks).entries, &edited.section(marks).entries);
-            old.iter().filter(is_kept).map(Mark::told).eq(new.iter().filter(is_kept).map(Mark::told))
-        };
-        wanted.iter().all(|wanted| edited.has(wanted))
-            && self.others == edited.others
-            && same_marks(Marks::Labels)
-            && same_marks(Marks::Annotations)
-    }
-}
-
-/// A value in the place of another one, or a line before the one that begins there.
-struct Edit<'w> {
-    place: Range<usize>,
-    /// Those of the value that goes.
-    quotes: Option<Quotes>,
-    wanted: &'w Wanted,
 }
 
 fn push_blanks(out: &mut String, count: usize) {

@@ -10,7 +10,6 @@
 //! tree      a parsed document: nodes and the bytes that they stand in (granit-parser)
 //! edit      changes asked of a document -> splice: bytes out and in -> writer: values as YAML
 //! proof     the edited document is parsed again: the old one with those changes, and nothing else
-//! notes     what each rule changed
 //! replay    the rehearsed bytes in the place of a new render
 //! ```
 //!
@@ -20,7 +19,6 @@ mod edit;
 mod head;
 mod lines;
 mod marks;
-mod notes;
 mod objects;
 mod proof;
 mod render;
@@ -31,10 +29,9 @@ mod stream;
 mod tree;
 mod writer;
 
-pub use notes::{Notes, RuleNotes};
 pub use render::{RenderError, render};
 pub use replay::{ReplayError, replay};
-pub use rules::{RuleError, Rules};
+pub use rules::Rules;
 
 /// Returns an answer that Helm 4 refuses, showing the text: one YAML document that is a scalar. Helm 3 would take it.
 ///

@@ -11,14 +11,14 @@ use thiserror::Error;
 use super::edit::{Editor, Refusal};
 use super::head;
 use super::marks::{Metadata, Wanted};
-use super::notes::Notes;
 use super::objects::{List, objects, whole};
 use super::proof;
-use super::rules::{self, Chosen, ObjectEdit, Rules, Subject};
+use super::rules::{self, Chosen, ObjectEdit, Rules};
 use super::stream::{Document, Documents};
 use super::tree::Tree;
 use crate::domain::manifest;
-use crate::domain::profile::Change;
+use crate::domain::post_rendering::Notes;
+use crate::domain::profile::{Change, Subject};
 
 /// Output that is gathered before it is written, in bytes.
 const GATHERED: usize = 256 * 1024;
@@ -118,7 +118,8 @@ enum Fate {
     Goes,
     /// Its lines there, those of the metadata, become the edited ones.
     Marked(Range<usize>),
-    Becomes(Vec<u8>),
+    /// What follows its separator.
+    Becomes(String),
 }
 
 impl<W: Write> Rendering<'_, W> {
@@ -143,9 +144,10 @@ impl<W: Write> Rendering<'_, W> {
                 self.write(document.bytes.get(lines.end..).unwrap_or_default())?;
                 self.edited = edited;
             }
-            Fate::Becomes(bytes) => {
+            Fate::Becomes(body) => {
                 self.notes.changed += 1;
-                self.write(&bytes)?;
+                self.write(document.bytes.get(..document.body).unwrap_or_default())?;
+                self.write(body.as_bytes())?;
             }
         }
         // Hooks are no objects of the release.
@@ -191,9 +193,7 @@ impl<W: Write> Rendering<'_, W> {
             return Ok(Fate::Passes);
         }
         self.edited.clear();
-        let is_proven = metadata.write_with(lines, &wanted, &mut self.edited).is_some()
-            && Metadata::read(&self.edited).is_some_and(|edited| metadata.is_proven_by(&edited, &wanted));
-        if !is_proven {
+        if metadata.write_with(lines, &wanted, &mut self.edited).is_none() {
             return self.parsed(document, &selecting);
         }
         for index in selecting {
@@ -323,11 +323,7 @@ impl<W: Write> Rendering<'_, W> {
                 edited = Some(named);
             }
         }
-        let Some(edited) = edited else { return Ok(Fate::Passes) };
-        let mut bytes = Vec::with_capacity(document.body + edited.len());
-        bytes.extend_from_slice(document.bytes.get(..document.body).unwrap_or_default());
-        bytes.extend_from_slice(edited.as_bytes());
-        Ok(Fate::Becomes(bytes))
+        Ok(edited.map_or(Fate::Passes, Fate::Becomes))
     }
 
     /// Makes the changes of one pass in a document, and proves them.

@@ -100,6 +100,8 @@ impl<R: Read> Documents<R> {
             self.start = 0;
         }
         if self.buffer.len() < self.filled + READ {
+            // Not twice as much, as it would be by itself: a document may be large.
+            self.buffer.reserve_exact(self.filled + READ - self.buffer.len());
             self.buffer.resize(self.filled + READ, 0);
         }
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();

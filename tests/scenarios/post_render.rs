@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use helm_csghub::domain::manifest;
-use helm_csghub::domain::post_rendering::About;
+use helm_csghub::domain::post_rendering::{About, Notes};
 use helm_csghub::domain::profile;
-use helm_csghub::postrender::{Notes, Rules, render};
+use helm_csghub::postrender::{Rules, render};
 
 use crate::scenario::{read, read_json};
 

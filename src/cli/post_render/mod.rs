@@ -14,7 +14,8 @@ use super::rules::RulesArgs;
 use super::shared::Shared;
 use super::stream;
 use crate::domain::post_rendering::{
-    BLOB_FILE, FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE, Mode, REPLAY_FILE, Replay, TROUBLE_FILE,
+    BLOB_FILE, FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE, Mode, NOTES_FILE, REPLAY_FILE,
+    RULES_FILE, Replay, RuleBook, TROUBLE_FILE,
 };
 use crate::domain::report::{ExitStatus, Problem};
 use crate::edge::disk::RunFolder;
@@ -37,18 +38,15 @@ const PLUGIN_NAME: &str = "csghub-postrender";
 
 /// Renders the manifests, as the run says that started Helm, where one did.
 pub(super) fn run(args: &PostRenderArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
-    let order = order().map_err(unexpected)?;
-    match (args.rules.rules(shared.namespace.as_deref()), order) {
-        (Ok(rules), None) => follow(&rules),
-        (Ok(rules), Some(order)) => match order.carry_out(&rules) {
+    match order().map_err(unexpected)? {
+        Some(order) => match order.carry_out() {
             Ok(output) => stream::write(&output).map(|()| ExitStatus::Done),
             Err(error) => Err(unexpected(order.leave_trouble(error))),
         },
-        (Err(failure), None) => refuse(failure, false),
-        (Err(failure), Some(order)) => {
-            let because = anyhow::anyhow!(failure.chain().join(": "));
-            Err(unexpected(order.leave_trouble(because)))
-        }
+        None => match args.rules.rules(shared.namespace.as_deref()) {
+            Ok(rules) => follow(&rules),
+            Err(failure) => refuse(failure, false),
+        },
     }
 }
 
@@ -120,15 +118,17 @@ fn order() -> anyhow::Result<Option<Order>> {
 }
 
 impl Order {
-    fn carry_out(&self, rules: &Rules) -> anyhow::Result<Vec<u8>> {
+    fn carry_out(&self) -> anyhow::Result<Vec<u8>> {
         let mut input = Vec::new();
         io::stdin().lock().read_to_end(&mut input).context("read the manifests on standard input")?;
         if let Some(first) = &self.first {
             input = first::run(first, &input)?;
         }
         let mut rendered = Vec::with_capacity(input.len());
-        postrender::render(input.as_slice(), &mut rendered, rules)?;
+        let notes = postrender::render(input.as_slice(), &mut rendered, &self.rules()?)?;
+        self.folder.write(NOTES_FILE, &serde_json::to_vec_pretty(&notes)?)?;
         match self.mode {
+            Mode::Follow => Ok(rendered),
             Mode::Keep => {
                 self.folder.write(BLOB_FILE, &rendered)?;
                 Ok(rendered)
@@ -140,6 +140,14 @@ impl Order {
                 Ok(postrender::replay(&kept, &rendered, &replay)?.to_vec())
             }
         }
+    }
+
+    /// Returns the rules of the run: those of the command line are for other Helm commands.
+    fn rules(&self) -> anyhow::Result<Rules> {
+        let Some(text) = self.folder.read(RULES_FILE)? else { return Ok(Rules::default()) };
+        let book: Option<RuleBook> = serde_json::from_slice(&text).context("read the rules of the run")?;
+        let Some(RuleBook { rules, about }) = book else { return Ok(Rules::default()) };
+        Ok(Rules::new(&rules, about)?)
     }
 
     /// Says in the run folder why it failed, where the run looks: of standard error nothing is left under Helm 4.

@@ -5,6 +5,7 @@
 
 mod embedded;
 mod rule;
+mod selection;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub use embedded::embedded;
 pub use rule::{
     AddItems, Change, GroupKind, NamePattern, NotAPattern, RemoveItems, Rule, Select, SetField, TakeClaim, is_registry,
 };
+pub use selection::{RuleError, Subject, holding};
 
 /// The version of this form.
 pub const PROFILE_FORMAT: u32 = 1;

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const METADATA: &str = "  name: web\n  # why\n  labels:\n    app: 'web'\n    \"tier\": front # which\n  finalizers:\n  - x/y\n  namespace: shop\n";
@@ -7,11 +9,17 @@ fn set(lines: &str, wanted: &[(Marks, &str, &str)]) -> Option<String> {
     let wanted: Vec<Wanted> = wanted.iter().map(|(marks, key, value)| Wanted::new(*marks, key, value)).collect();
     let old = Metadata::read(lines)?;
     let mut edited = String::new();
-    old.write_with(lines, &wanted, &mut edited).expect("they do not overlap");
-    let is_proven = Metadata::read(&edited).is_some_and(|new| old.is_proven_by(&new, &wanted));
-    assert!(is_proven, "{edited}");
+    old.write_with(lines, &wanted, &mut edited)?;
+    let has_all = Metadata::read(&edited).is_some_and(|new| wanted.iter().all(|wanted| new.has(wanted)));
+    assert!(has_all, "{edited}");
     assert_eq!(lines != edited, !wanted.iter().all(|wanted| old.has(wanted)));
     Some(edited)
+}
+
+/// Returns what the lines mean, as the parser has it.
+fn meaning(lines: &str) -> serde_json::Value {
+    let text = format!("metadata:\n{lines}");
+    crate::domain::yaml::parse_documents(&text).expect("YAML").remove(0).value
 }
 
 #[test]
@@ -50,25 +58,40 @@ fn both_maps_are_made_and_every_value_is_set_in_its_quotes() {
     assert_eq!(set(lines, &wanted).as_deref(), Some(expected));
 }
 
-#[test]
-fn what_else_has_changed_is_no_proof() {
-    let wanted = [Wanted::new(Marks::Labels, "team", "ml")];
-    let old = Metadata::read(METADATA).expect("plain");
-    let good = METADATA.replace("    app:", "    team: ml\n    app:");
-    assert!(old.is_proven_by(&Metadata::read(&good).expect("plain"), &wanted));
-    let edits = [
-        ("web'", "wob'"),
-        ("'web'", "web"),
-        ("team: ml", "team: ml2"),
-        ("team", "taem"),
-        ("x/y", "x/z"),
-        ("shop", "shopp"),
-        ("tier", "tear"),
-        ("    \"tier\": front # which\n", ""),
+/// Plain metadata of all shapes, and what is nearly so.
+fn any_metadata() -> impl Strategy<Value = String> {
+    let value = "([a-z]{1,4}|'[a-z ]{0,3}'|\"[a-z:]{0,3}\"|true|1)( # [a-z]{1,2})?";
+    let entries = move |deep: &'static str| {
+        let entry = ("[abn]", value).prop_map(move |(key, value)| format!("{deep}{key}: {value}\n"));
+        prop::collection::vec(entry, 1..4).prop_map(|entries| entries.concat())
+    };
+    let section =
+        (prop_oneof![Just("labels"), Just("annotations"), Just("other")], prop_oneof![entries("    "), entries("   ")])
+            .prop_map(|(key, entries)| format!("  {key}:\n{entries}"));
+    let line = prop_oneof![
+        Just("  name: web\n".to_owned()),
+        Just("  # why\n\n".to_owned()),
+        Just("  list:\n  - a: b\n".to_owned())
     ];
-    for (from, to) in edits {
-        let edited = good.replace(from, to);
-        assert!(!old.is_proven_by(&Metadata::read(&edited).expect("plain"), &wanted), "{edited}");
+    prop::collection::vec(prop_oneof![3 => section, 2 => line], 1..5).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn the_parser_finds_what_was_wanted_and_nothing_else(
+        lines in any_metadata(),
+        wanted in prop::collection::btree_map((any::<bool>(), "[abcn]"), "[a-z0-9: ']{0,4}", 1..4),
+    ) {
+        let wanted: Vec<(Marks, &str, &str)> = (wanted.iter())
+            .map(|((is_label, key), value)| (if *is_label { Marks::Labels } else { Marks::Annotations }, key.as_str(), value.as_str()))
+            .collect();
+        if let Some(edited) = set(&lines, &wanted) {
+            let mut expected = meaning(&lines);
+            for (marks, key, value) in wanted {
+                expected["metadata"][marks.key()][key] = value.into();
+            }
+            prop_assert_eq!(meaning(&edited), expected, "{}", edited);
+        }
     }
 }
 

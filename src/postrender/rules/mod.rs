@@ -7,27 +7,15 @@ mod jobs;
 mod schemas;
 
 use smallvec::SmallVec;
-use thiserror::Error;
 
 use super::edit::{Editor, Refusal};
 use super::marks::Wanted;
 use super::tree::NodeId;
 use crate::domain::post_rendering::About;
-use crate::domain::profile::{Change, Rule};
-use crate::domain::version::satisfies;
+use crate::domain::profile::{self, Change, Rule, RuleError, Subject};
 
 pub(super) use additions::Addition;
 pub(super) use change::apply;
-
-/// A rule needs to know more of the release than was said.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("rule `{rule}`: {cause}")]
-pub struct RuleError {
-    /// The rule's name.
-    pub rule: String,
-    /// What is missing or wrong, in a few words.
-    pub cause: String,
-}
 
 /// The rules that hold for this release, with its names put in.
 #[derive(Debug, Clone, Default)]
@@ -41,27 +29,13 @@ pub struct Rules {
 /// Rules by their place, ascending.
 pub(super) type Chosen = SmallVec<[usize; 8]>;
 
-/// A document as far as rules select by it.
-pub(super) struct Subject<'s> {
-    pub(super) api_version: &'s str,
-    pub(super) kind: &'s str,
-    pub(super) name: &'s str,
-    pub(super) namespace: Option<&'s str>,
-    pub(super) label: &'s dyn Fn(&str) -> Option<String>,
-}
-
 impl Rules {
     /// Returns the rules that hold for a release.
     ///
     /// # Errors
     /// [`RuleError`] if a rule needs to know what `about` does not say.
     pub fn new(rules: &[Rule], about: About) -> Result<Self, RuleError> {
-        let mut holding = Vec::new();
-        for rule in rules {
-            if holds(rule, &about)? {
-                holding.push(with_names(rule, &about)?);
-            }
-        }
+        let holding = profile::holding(rules, &about)?;
         let has = |change: &Change| holding.iter().any(|rule| rule.changes.contains(change));
         let (drops, names_jobs) = (has(&Change::Drop), has(&Change::UniqueJobNames));
         Ok(Self { holding, about, drops, names_jobs })
@@ -88,30 +62,15 @@ impl Rules {
 
     /// Returns the rules that may select a document of that kind.
     pub(super) fn of_kind(&self, api_version: &str, kind: &str) -> Chosen {
-        let of_kind = |rule: &Rule| {
-            rule.select.kinds.is_empty() || rule.select.kinds.iter().any(|of| of.is_of(api_version, kind))
-        };
-        self.holding.iter().enumerate().filter(|(_, rule)| of_kind(rule)).map(|(index, _)| index).collect()
+        let of_kind = |(index, rule): (usize, &Rule)| rule.select.covers_kind(api_version, kind).then_some(index);
+        self.holding.iter().enumerate().filter_map(of_kind).collect()
     }
 
     /// Returns the rules that select the document.
     pub(super) fn selecting(&self, subject: &Subject<'_>) -> Chosen {
         let mut selecting = self.of_kind(subject.api_version, subject.kind);
-        let namespace = subject
-            .namespace
-            .filter(|namespace| !namespace.is_empty())
-            .or(self.about.namespace.as_deref())
-            .unwrap_or_default();
         selecting.retain(|&mut index| {
-            self.holding.get(index).is_some_and(|rule| {
-                let select = &rule.select;
-                (select.names.is_empty() || select.names.iter().any(|name| name.covers(subject.name)))
-                    && (select.namespaces.is_empty() || select.namespaces.iter().any(|of| of.covers(namespace)))
-                    && select
-                        .labels
-                        .iter()
-                        .all(|(key, pattern)| (subject.label)(key).is_some_and(|value| pattern.covers(&value)))
-            })
+            self.holding.get(index).is_some_and(|rule| rule.select.covers_named(subject, &self.about))
         });
         selecting
     }
@@ -159,61 +118,6 @@ fn has_word(bytes: &[u8], word: &str) -> bool {
         !is_letter(at.checked_sub(1).and_then(|before| bytes.get(before)))
             && (!is_letter(behind.first()) || behind.starts_with(b"List"))
     })
-}
-
-/// Tells whether the versions of the release are those of the rule.
-fn holds(rule: &Rule, about: &About) -> Result<bool, RuleError> {
-    let fits = |wanted: Option<&String>, version: Option<&String>, flag: &str| -> Result<bool, RuleError> {
-        let (Some(wanted), version) = (wanted, version) else { return Ok(true) };
-        let fail = |cause: String| RuleError { rule: rule.name.clone(), cause };
-        let version = version.ok_or_else(|| fail(format!("it selects by version: say `{flag} VERSION`")))?;
-        satisfies(wanted, version).map_err(|error| fail(error.to_string()))
-    };
-    if !rule.select.namespaces.is_empty() && about.namespace.is_none() {
-        let cause = "it selects by namespace, and most documents leave theirs to Helm: say `-n NAMESPACE`".to_owned();
-        return Err(RuleError { rule: rule.name.clone(), cause });
-    }
-    let comes_from_nothing = about.is_new && rule.select.from.is_some();
-    if comes_from_nothing {
-        return Ok(false);
-    }
-    Ok(fits(rule.select.from.as_ref(), about.from.as_ref(), "--from")?
-        && fits(rule.select.to.as_ref(), about.to.as_ref(), "--to")?)
-}
-
-/// Puts the names of the release where the rule leaves room for them.
-fn with_names(rule: &Rule, about: &About) -> Result<Rule, RuleError> {
-    let mut rule = rule.clone();
-    let fill = |text: &str, rule: &str| -> Result<String, RuleError> {
-        let mut text = text.to_owned();
-        for (mark, value, flag) in
-            [("{release}", &about.release, "--release"), ("{namespace}", &about.namespace, "--namespace")]
-        {
-            if text.contains(mark) {
-                let cause = || RuleError {
-                    rule: rule.to_owned(),
-                    cause: format!("it needs the release's name: say `{flag} NAME`"),
-                };
-                text = text.replace(mark, value.as_deref().ok_or_else(cause)?);
-            }
-        }
-        Ok(text)
-    };
-    for change in &mut rule.changes {
-        match change {
-            Change::TakeClaim(claim) => {
-                claim.of = fill(&claim.of, &rule.name)?;
-                claim.take = fill(&claim.take, &rule.name)?;
-            }
-            Change::CopyClaimFrom(claim) => *claim = fill(claim, &rule.name)?,
-            Change::Adopt => {
-                // Known before a document needs it.
-                fill("{release}{namespace}", &rule.name)?;
-            }
-            _ => {}
-        }
-    }
-    Ok(rule)
 }
 
 /// One object of a document that is edited.

@@ -14,10 +14,13 @@ const LONGEST_KEY: usize = 1000;
 
 /// Returns the tree; nothing if the text is not plain throughout, or may be no YAML.
 pub(super) fn read(text: &str) -> Option<Tree<'_>> {
-    let is_fine = |byte: u8| byte == b'\n' || byte >= b' ' && byte != 0x7f;
-    // Without a branch, so that the processor does many bytes at once.
-    let is_plain = text.bytes().fold(true, |is_plain, byte| is_plain & is_fine(byte));
-    if !is_plain || !text.ends_with('\n') || !lines::end_alike_for_all(text.as_bytes()) {
+    // Counted to the end, not searched, so that the processor does many bytes at once.
+    let controls = text.bytes().filter(|&byte| byte < b' ' && byte != b'\n' || byte == 0x7f).count();
+    // What is not printable, ends a line for some, or may begin a text.
+    let is_odd = |character| {
+        matches!(character, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    if controls > 0 || !text.ends_with('\n') || !text.is_ascii() && text.contains(is_odd) {
         return None;
     }
     let mut reader = Reader { tree: Tree::empty(text), at: 0, open: Vec::new(), awaits: false };

@@ -1,6 +1,7 @@
 //! What was changed, rule by rule.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::wording::counted;
 
@@ -8,7 +9,7 @@ use crate::domain::wording::counted;
 const NAMED: usize = 20;
 
 /// What the rules did to a stream.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notes {
     /// Documents with content.
     pub documents: usize,
@@ -19,7 +20,7 @@ pub struct Notes {
 }
 
 /// What one rule did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleNotes {
     /// The rule.
     pub rule: String,
@@ -32,13 +33,8 @@ pub struct RuleNotes {
 }
 
 impl Notes {
-    pub(super) fn add(
-        &mut self,
-        rule: &str,
-        because: &str,
-        object: impl FnOnce() -> String,
-        what: impl FnOnce() -> String,
-    ) {
+    /// Notes that a rule changed an object; what it is called, and what was done, are asked for only as long as they are told.
+    pub fn add(&mut self, rule: &str, because: &str, object: impl FnOnce() -> String, what: impl FnOnce() -> String) {
         let place = self.rules.iter().position(|notes| notes.rule == rule).unwrap_or_else(|| {
             let (rule, because) = (rule.to_owned(), because.to_owned());
             self.rules.push(RuleNotes { rule, because, count: 0, first: Vec::new() });

@@ -1,0 +1,124 @@
+//! Which rules hold for a release, and which documents they select.
+
+use thiserror::Error;
+
+use super::rule::{Change, Rule, Select};
+use crate::domain::post_rendering::About;
+use crate::domain::version::satisfies;
+
+/// A rule needs to know more of the release than was said.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("rule `{rule}`: {cause}")]
+pub struct RuleError {
+    /// The rule's name.
+    pub rule: String,
+    /// What is missing or wrong, in a few words.
+    pub cause: String,
+}
+
+/// A document as far as rules select by it.
+pub struct Subject<'s> {
+    /// As it names it.
+    pub api_version: &'s str,
+    /// As it names it.
+    pub kind: &'s str,
+    /// Empty if it has none.
+    pub name: &'s str,
+    /// Nothing where it leaves it to Helm.
+    pub namespace: Option<&'s str>,
+    /// Returns the value of a label.
+    pub label: &'s dyn Fn(&str) -> Option<String>,
+}
+
+impl Select {
+    /// Tells whether the document is selected.
+    #[must_use]
+    pub fn covers(&self, subject: &Subject<'_>, about: &About) -> bool {
+        self.covers_kind(subject.api_version, subject.kind) && self.covers_named(subject, about)
+    }
+
+    /// Tells whether a document of that kind may be selected.
+    #[must_use]
+    pub fn covers_kind(&self, api_version: &str, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|of| of.is_of(api_version, kind))
+    }
+
+    /// Tells whether a document is selected whose kind is.
+    #[must_use]
+    pub fn covers_named(&self, subject: &Subject<'_>, about: &About) -> bool {
+        let own = subject.namespace.filter(|namespace| !namespace.is_empty());
+        let namespace = own.or(about.namespace.as_deref()).unwrap_or_default();
+        (self.names.is_empty() || self.names.iter().any(|name| name.covers(subject.name)))
+            && (self.namespaces.is_empty() || self.namespaces.iter().any(|of| of.covers(namespace)))
+            && self.labels.iter().all(|(key, pattern)| (subject.label)(key).is_some_and(|value| pattern.covers(&value)))
+    }
+}
+
+/// Returns the rules that hold for a release, with its names put in.
+///
+/// # Errors
+/// [`RuleError`] if a rule needs to know what `about` does not say.
+pub fn holding(rules: &[Rule], about: &About) -> Result<Vec<Rule>, RuleError> {
+    let mut holding = Vec::new();
+    for rule in rules {
+        if holds(rule, about)? {
+            holding.push(with_names(rule, about)?);
+        }
+    }
+    Ok(holding)
+}
+
+/// Tells whether the versions of the release are those of the rule.
+fn holds(rule: &Rule, about: &About) -> Result<bool, RuleError> {
+    let fits = |wanted: Option<&String>, version: Option<&String>, flag: &str| -> Result<bool, RuleError> {
+        let (Some(wanted), version) = (wanted, version) else { return Ok(true) };
+        let fail = |cause: String| RuleError { rule: rule.name.clone(), cause };
+        let version = version.ok_or_else(|| fail(format!("it selects by version: say `{flag} VERSION`")))?;
+        satisfies(wanted, version).map_err(|error| fail(error.to_string()))
+    };
+    if !rule.select.namespaces.is_empty() && about.namespace.is_none() {
+        let cause = "it selects by namespace, and most documents leave theirs to Helm: say `-n NAMESPACE`".to_owned();
+        return Err(RuleError { rule: rule.name.clone(), cause });
+    }
+    let comes_from_nothing = about.is_new && rule.select.from.is_some();
+    if comes_from_nothing {
+        return Ok(false);
+    }
+    Ok(fits(rule.select.from.as_ref(), about.from.as_ref(), "--from")?
+        && fits(rule.select.to.as_ref(), about.to.as_ref(), "--to")?)
+}
+
+/// Puts the names of the release where the rule leaves room for them.
+fn with_names(rule: &Rule, about: &About) -> Result<Rule, RuleError> {
+    let mut rule = rule.clone();
+    let fill = |text: &str, rule: &str| -> Result<String, RuleError> {
+        let mut text = text.to_owned();
+        for (mark, value, flag) in
+            [("{release}", &about.release, "--release"), ("{namespace}", &about.namespace, "--namespace")]
+        {
+            if text.contains(mark) {
+                let cause = || RuleError {
+                    rule: rule.to_owned(),
+                    cause: format!("it needs the release's name: say `{flag} NAME`"),
+                };
+                text = text.replace(mark, value.as_deref().ok_or_else(cause)?);
+            }
+        }
+        Ok(text)
+    };
+    for change in &mut rule.changes {
+        match change {
+            Change::TakeClaim(claim) => {
+                claim.of = fill(&claim.of, &rule.name)?;
+                claim.take = fill(&claim.take, &rule.name)?;
+            }
+            Change::CopyClaimFrom(claim) => *claim = fill(claim, &rule.name)?,
+            Change::Adopt => {
+                // Known before a document needs it.
+                fill("{release}{namespace}", &rule.name)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(rule)
+}
