@@ -80,7 +80,14 @@ impl HelmCommand {
         let options = cli.shared.options();
         let fail = |failure| Ended::Failure { failure, options };
         let is_dry_run = args.is_dry_run();
-        let inputs = open::read_inputs(args, words).map_err(fail)?;
+        let rules = match &cli.command {
+            Command::Upgrade(args) => args.target.profiles.rules(),
+            Command::Plan(args) => args.target.profiles.rules(),
+            Command::Preflight(args) => args.target.profiles.rules(),
+            Command::Rehearse(args) => args.profiles.rules(),
+            _ => Ok(Vec::new()),
+        };
+        let inputs = open::read_inputs(args, words, rules.map_err(fail)?).map_err(fail)?;
         let shared = cli.shared;
         match cli.command {
             Command::Upgrade(args) if is_dry_run => {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::shared::Shared;
 use crate::domain::helm_flags::{FlagTable, HelmArgs};
+use crate::domain::profile::Rule;
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Failure, Screen};
 use crate::flow;
@@ -30,8 +31,8 @@ pub(super) fn helm_flag_table() -> Result<FlagTable, Failure> {
 }
 
 /// Reads the files and URLs that Helm's flags name.
-pub(super) fn read_inputs(args: HelmArgs, words: Vec<String>) -> Result<Inputs, Failure> {
-    run_to_end(async { flow::session::read_inputs(&read_variable, args, words).await.map_err(to_shown) })
+pub(super) fn read_inputs(args: HelmArgs, words: Vec<String>, rules: Vec<Rule>) -> Result<Inputs, Failure> {
+    run_to_end(async { flow::session::read_inputs(&read_variable, args, words, rules).await.map_err(to_shown) })
 }
 
 /// What the flow says of a failure, for the terminal.

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::open::{self, to_shown};
+use super::rules::ProfileArgs;
 use super::shared::Shared;
 use crate::domain::rehearsed::{Mode, Rehearsed};
 use crate::domain::report::ExitStatus;
@@ -28,6 +29,8 @@ pub(super) struct RehearseArgs {
     release: Option<String>,
     /// Chart: folder, archive, `repo/name`, `oci://...`, URL
     chart: Option<String>,
+    #[command(flatten)]
+    pub(super) profiles: ProfileArgs,
     /// Hand refusals on to Helm, and see what it does next
     #[arg(long)]
     as_helm: bool,

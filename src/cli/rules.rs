@@ -1,4 +1,4 @@
-//! The flags by which `post-render` and `filter` are told which rules to follow, and what these may know of the release.
+//! The flags that name profiles, and those by which `post-render` and `filter` are told what rules may know of the release.
 
 use std::path::PathBuf;
 
@@ -6,20 +6,45 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use crate::domain::post_rendering::About;
-use crate::domain::profile::{self, Profile};
+use crate::domain::profile::{self, Profile, Rule};
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::Failure;
 use crate::postrender::Rules;
 
-/// Which profile, and what of the release.
+/// Which profiles.
 #[derive(Debug, Clone, Default, Args)]
-pub(super) struct RulesArgs {
+pub(super) struct ProfileArgs {
     /// Follow the rules of this embedded profile; may be given several times
     #[arg(long, value_name = "NAME")]
     profile: Vec<String>,
     /// Follow the rules of this profile of yours; may be given several times
     #[arg(long, value_name = "FILE")]
     profile_file: Vec<PathBuf>,
+}
+
+impl ProfileArgs {
+    /// Returns their rules, in the order in which they are followed: those of embedded profiles first.
+    ///
+    /// # Errors
+    /// A profile that cannot be read or is not well-formed.
+    pub(super) fn rules(&self) -> Result<Vec<Rule>, Failure> {
+        let mut rules = Vec::new();
+        for name in &self.profile {
+            let (profile, _) = embedded(name)?;
+            rules.extend(profile.post_render);
+        }
+        for file in &self.profile_file {
+            rules.extend(read(file)?.post_render);
+        }
+        Ok(rules)
+    }
+}
+
+/// Which profiles, and what of the release.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct RulesArgs {
+    #[command(flatten)]
+    profiles: ProfileArgs,
     /// Name of the release
     #[arg(long, value_name = "NAME")]
     release: Option<String>,
@@ -40,15 +65,7 @@ impl RulesArgs {
     /// # Errors
     /// A profile that cannot be read or is not well-formed, or a rule that needs to know more.
     pub(super) fn rules(&self, namespace: Option<&str>) -> Result<Rules, Failure> {
-        let usage = |error: anyhow::Error| Failure::new(ExitStatus::Usage, error);
-        let mut rules = Vec::new();
-        for name in &self.profile {
-            let (profile, _) = embedded(name)?;
-            rules.extend(profile.post_render);
-        }
-        for file in &self.profile_file {
-            rules.extend(read(file)?.post_render);
-        }
+        let rules = self.profiles.rules()?;
         let about = About {
             release: self.release.clone(),
             namespace: namespace.map(str::to_owned),
@@ -56,7 +73,7 @@ impl RulesArgs {
             to: self.to.clone(),
             is_new: self.new,
         };
-        Rules::new(&rules, about).map_err(|error| usage(error.into()))
+        Rules::new(&rules, about).map_err(|error| Failure::new(ExitStatus::Usage, error))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::open::to_shown;
+use super::rules::ProfileArgs;
 use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::explain;
@@ -25,7 +26,7 @@ use crate::flow::upgrade::{Consent, Question, upgrade};
 #[derive(Debug, Args)]
 pub(super) struct UpgradeArgs {
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     #[command(flatten)]
     planning: Planning,
     /// Accept the plan as shown, without being asked
@@ -47,6 +48,8 @@ pub(super) struct Target {
     pub(super) release: String,
     /// Chart: folder, archive, `repo/name`, `oci://...`, URL
     pub(super) chart: String,
+    #[command(flatten)]
+    pub(super) profiles: ProfileArgs,
     #[command(flatten)]
     pub(super) waiving: Waiving,
 }

@@ -104,6 +104,15 @@ pub struct About {
     pub is_new: bool,
 }
 
+/// The rules that a run follows, and what they did to what Helm rendered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Following {
+    /// What they know of the release.
+    pub about: About,
+    /// What they did.
+    pub notes: Notes,
+}
+
 /// The user's own post-renderer: it runs first, as our child.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstRenderer {

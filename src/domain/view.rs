@@ -29,6 +29,9 @@ pub struct PlanView {
     /// The rehearsal of the plan; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsal: Option<Rehearsed>,
+    /// What the rules of a profile change on the way to the cluster, one line for each rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
     /// What the user should know, one sentence each.
     pub warnings: Vec<String>,
     /// The flags that were given beyond `--yes` because of what the rehearsal found, such as `--delete pvc/shop/data`, each with

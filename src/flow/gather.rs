@@ -9,6 +9,7 @@ use crate::domain::facts::{
     RightFacts, RunFacts, TargetFacts,
 };
 use crate::domain::object::{Object, ObjectRef};
+use crate::domain::post_rendering::{About, Following};
 use crate::domain::release::{self, Release, ReleaseStatus};
 use crate::domain::release_objects::{NamedObject, named_objects, runs_in_upgrade};
 use crate::domain::report::Problem;
@@ -23,6 +24,8 @@ use crate::edge::host;
 use super::failure::Failure;
 use super::hold;
 use super::inputs::Inputs;
+use super::rendering;
+use super::ruled;
 use super::session::Session;
 
 /// The facts, and the large or secret things that they were drawn from.
@@ -35,6 +38,8 @@ pub struct Gathered {
     pub current: Option<Release>,
     /// What Helm's dry run made of chart and values; nothing if it failed.
     pub target: Option<Release>,
+    /// The rules that were followed, if any changed anything.
+    pub following: Option<Following>,
 }
 
 /// A revision and the `resourceVersion` of its record.
@@ -86,7 +91,10 @@ pub async fn gather(
     let chart = pull(session, inputs, folder).await?;
     let current = deployed(&history).or_else(|| history.last().map(|newest| &newest.release));
     clock.progress("Helm's dry run");
-    let target = render(session, inputs, &chart, &history).await;
+    let (target, following) = match render(session, inputs, folder, &chart, &history).await {
+        Ok((dry_run, following)) => (Ok(dry_run), following),
+        Err(because) => (Err(because), None),
+    };
     register_secrets(session, current, target.as_ref().ok().map(|dry_run| &dry_run.release));
     let named = named_objects(current, target.as_ref().ok().map(|dry_run| &dry_run.release), &session.namespace)
         .map_err(|error| Failure::blocked(error).while_doing("read the manifests of the release"))?;
@@ -125,7 +133,7 @@ pub async fn gather(
     clock.finish(format!("{} objects, {}", facts.objects.len(), counted(history.len(), "revision")));
     let current = current.cloned();
     let target = target.ok().map(|dry_run| dry_run.release);
-    Ok(Gathered { facts, chart, current, target })
+    Ok(Gathered { facts, chart, current, target, following })
 }
 
 /// Reads the facts for a rollback to `to_revision`: its objects are the target.
@@ -217,14 +225,15 @@ fn only_entry(folder: &Path) -> Option<String> {
     entries.next().is_none().then(|| entry.to_string_lossy().into_owned())
 }
 
-/// Helm's own dry run: the exact manifests and values of the target. A pending release is refused by Helm even here, and
+/// Helm's own dry run: the exact manifests and values of the target, and the rules that changed something in it. A pending release is refused by Helm even here, and
 /// preflight explains it better, so it is not asked.
 async fn render(
     session: &Session,
     inputs: &Inputs,
+    folder: &RunFolder,
     chart: &PulledChart,
     history: &[Revision],
-) -> Result<DryRun, String> {
+) -> Result<(DryRun, Option<Following>), String> {
     if let Some(newest) = history.last() {
         if newest.release.info.status.is_pending() {
             return Err(format!("revision {} is {}", newest.release.revision, newest.release.info.status));
@@ -232,16 +241,40 @@ async fn render(
     } else if !inputs.args.installs() {
         return Err("the release does not exist".to_owned());
     }
-    let flags = inputs.helm_words();
-    let request = UpgradeRequest { release: &inputs.args.release, chart: &chart.path, flags: &flags };
-    let because = match session.helm.dry_run(&request).await {
-        Ok(dry_run) => return Ok(dry_run),
-        Err(HelmError::Failed { problems, .. }) if !problems.is_empty() => {
-            let lines: Vec<String> = problems.iter().map(in_one_line).collect();
-            lines.join("; ")
-        }
-        Err(error) => one_line(&error.into()),
+    let current = deployed(history).or_else(|| history.last().map(|newest| &newest.release));
+    let Some(about) = ruled::about(session, inputs, chart, current) else {
+        return Ok((dry_run(session, inputs, folder, chart, None).await?, None));
     };
+    let ruled = dry_run(session, inputs, folder, chart, Some(&about)).await?;
+    let following = ruled::following(folder, about).map_err(|error| one_line(&error))?;
+    if following.is_some() {
+        return Ok((ruled, following));
+    }
+    // What no rule changes goes the way that it would go without rules.
+    Ok((dry_run(session, inputs, folder, chart, None).await?, None))
+}
+
+async fn dry_run(
+    session: &Session,
+    inputs: &Inputs,
+    folder: &RunFolder,
+    chart: &PulledChart,
+    about: Option<&About>,
+) -> Result<DryRun, String> {
+    let rendering = rendering::usual(session, inputs, folder, about).await.map_err(|error| one_line(&error))?;
+    let request = UpgradeRequest { release: &inputs.args.release, chart: &chart.path, flags: &rendering.flags };
+    let error = match rendering.helm.dry_run(&request).await {
+        Ok(dry_run) => return Ok(dry_run),
+        Err(error) => error,
+    };
+    let trouble = if about.is_some() { rendering::trouble(session, folder) } else { Vec::new() };
+    let problems = match &error {
+        _ if !trouble.is_empty() => trouble,
+        HelmError::Failed { problems, .. } => problems.clone(),
+        _ => Vec::new(),
+    };
+    let lines: Vec<String> = problems.iter().map(in_one_line).collect();
+    let because = if lines.is_empty() { one_line(&error.into()) } else { lines.join("; ") };
     Err(session.mask(&because))
 }
 

@@ -43,12 +43,14 @@ pub(super) async fn upgrade(
     if let Some(drift) = drift(run, from_revision).await? {
         return Ok(failed(drift));
     }
+    let about = plan.following.as_ref().map(|following| &following.about);
     let rendering = match &plan.replay {
-        None => rendering::plain(session, inputs),
-        Some(replay) => match rendering::replay(session, inputs, &run.folder, replay).await {
-            Ok(rendering) => rendering,
-            Err(error) => return Ok(failed(format!("what was rehearsed cannot be applied: {error:#}"))),
-        },
+        None => rendering::usual(session, inputs, &run.folder, about).await,
+        Some(replay) => rendering::replay(session, inputs, &run.folder, about, replay).await,
+    };
+    let rendering = match rendering {
+        Ok(rendering) => rendering,
+        Err(error) => return Ok(failed(format!("what was rehearsed cannot be applied: {error:#}"))),
     };
     if plan.steps.iter().any(|step| step.action.removes().is_some()) {
         if let Some(end) = rehearse_again(run, plan, inputs, chart, &rendering).await {
@@ -77,7 +79,8 @@ pub(super) async fn upgrade(
         return Ok(StepEnd::Succeeded { note: format!("revision {to_revision} is deployed") });
     }
     let mut problems = hopeless;
-    let mut trouble = if plan.replay.is_some() { rendering::trouble(session, &run.folder) } else { Vec::new() };
+    let is_post_rendered = plan.replay.is_some() || plan.following.is_some();
+    let mut trouble = if is_post_rendered { rendering::trouble(session, &run.folder) } else { Vec::new() };
     rendering::name_in_full(&mut trouble, plan);
     problems.extend(if trouble.is_empty() { end.problems.clone() } else { trouble });
     let because = match problems.first() {
@@ -102,7 +105,7 @@ async fn rehearse_again(
     let current = history.as_ref().ok().and_then(|history| gather::deployed(history));
     let scene = UpgradeScene { inputs, chart, current, mode: Mode::All };
     let played = tokio::select! {
-        played = rehearse::upgrade_through(session, &run.folder, &scene, None, rendering) => played,
+        played = rehearse::upgrade(session, &run.folder, &scene, None, rendering) => played,
         () = session.interrupts.more_than(0) => return Some(StepEnd::Stopped),
     };
     match played {

@@ -1,4 +1,4 @@
-//! What the user gave a run: Helm's flags and the files they name, read once. Values may hold secrets, so the copies
+//! What the user gave a run: rules, Helm's flags and the files they name, read once. Values may hold secrets, so the copies
 //! live in memory and in the inputs Secret beside the release, never on disk.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use crate::domain::helm_flags::HelmArgs;
+use crate::domain::profile::Rule;
 use crate::domain::report::ExitStatus;
 use crate::edge::helm::{Helm, HelmError};
 use crate::edge::host::MemoryFile;
@@ -19,7 +20,7 @@ use crate::edge::host::MemoryFile;
 pub const INPUTS_FORMAT: u32 = 1;
 
 /// Everything that another machine needs to run the same `helm upgrade`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedInputs {
     /// [`INPUTS_FORMAT`].
     pub format: u32,
@@ -27,6 +28,9 @@ pub struct SavedInputs {
     pub words: Vec<String>,
     /// Content of each file that the flags name, base64.
     pub files: BTreeMap<String, String>,
+    /// The rules of the profiles that were named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
     /// Digest of the chart: elsewhere it is pulled again, and must be the same.
     pub chart_digest: String,
 }
@@ -35,6 +39,8 @@ pub struct SavedInputs {
 pub struct Inputs {
     /// The command line as it was given.
     pub args: HelmArgs,
+    /// The rules of the profiles that were named.
+    pub rules: Vec<Rule>,
     words: Vec<String>,
     contents: BTreeMap<String, Vec<u8>>,
     files: BTreeMap<String, MemoryFile>,
@@ -45,7 +51,7 @@ impl Inputs {
     ///
     /// # Errors
     /// Exit 2 names the file or URL that cannot be read.
-    pub async fn read(args: HelmArgs, words: Vec<String>, helm: &Helm) -> Result<Self, Failure> {
+    pub async fn read(args: HelmArgs, words: Vec<String>, rules: Vec<Rule>, helm: &Helm) -> Result<Self, Failure> {
         let mut contents = BTreeMap::new();
         for source in named_files(&args) {
             if contents.contains_key(&source) {
@@ -61,7 +67,7 @@ impl Inputs {
                 .map_err(|error| Failure::new(ExitStatus::Usage, error))?;
             contents.insert(source, content);
         }
-        Self::in_memory(args, words, contents)
+        Self::in_memory(args, words, rules, contents)
     }
 
     /// Returns the inputs of a run that was begun elsewhere.
@@ -75,7 +81,7 @@ impl Inputs {
                 BASE64_STANDARD.decode(content).with_context(|| format!("read the saved copy of `{name}`"))?;
             contents.insert(name.clone(), content);
         }
-        Self::in_memory(args, saved.words.clone(), contents)
+        Self::in_memory(args, saved.words.clone(), saved.rules.clone(), contents)
     }
 
     /// Returns what another machine needs.
@@ -84,6 +90,7 @@ impl Inputs {
         SavedInputs {
             format: INPUTS_FORMAT,
             words: self.words.clone(),
+            rules: self.rules.clone(),
             files: self
                 .contents
                 .iter()
@@ -110,13 +117,18 @@ impl Inputs {
         self.files.iter().map(|(source, file)| (source.clone(), path(file))).collect()
     }
 
-    fn in_memory(args: HelmArgs, words: Vec<String>, contents: BTreeMap<String, Vec<u8>>) -> Result<Self, Failure> {
+    fn in_memory(
+        args: HelmArgs,
+        words: Vec<String>,
+        rules: Vec<Rule>,
+        contents: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Self, Failure> {
         let mut files = BTreeMap::new();
         for (source, content) in &contents {
             let file = MemoryFile::new(content).with_context(|| format!("keep a copy of `{source}`"))?;
             files.insert(source.clone(), file);
         }
-        Ok(Self { args, words, contents, files })
+        Ok(Self { args, rules, words, contents, files })
     }
 }
 

@@ -16,6 +16,7 @@ pub mod rendering;
 pub mod report;
 pub mod resume;
 pub mod rollback;
+pub mod ruled;
 pub mod run;
 pub mod saved_plan;
 pub mod session;

@@ -5,6 +5,7 @@ use super::gather::{self, Gathered};
 use super::inputs::Inputs;
 use super::rehearse::{self, UpgradeScene};
 use super::rendering;
+use super::ruled;
 use super::saved_plan;
 use super::session::Session;
 use super::upgrade::Question;
@@ -14,6 +15,7 @@ use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::saved::{Drift, SavedPlan};
 use crate::domain::plan::{Plan, build};
+use crate::domain::post_rendering::Following;
 use crate::domain::preflight::{self, Finding, Waiver, WaiverError};
 use crate::domain::random::RandomField;
 use crate::domain::rehearsed::consent::{self, Accepted};
@@ -53,6 +55,8 @@ pub struct Prepared {
     pub chart: Option<PulledChart>,
     /// What Helm's dry run made of chart and values; absent where it failed, and in a rollback.
     pub target: Option<Release>,
+    /// The rules that are followed, if any changes anything.
+    pub following: Option<Following>,
     /// What the checks found.
     pub findings: Vec<Finding>,
     /// What the rehearsal found; absent where a check blocks, and in a rollback.
@@ -101,7 +105,7 @@ impl Prepared {
 pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Result<Prepared, Failure> {
     let run_id = host::new_run_id();
     let folder = RunFolder::create(&session.runs_root, &run_id)?;
-    let Gathered { facts, chart, current, target } =
+    let Gathered { facts, chart, current, target, following } =
         gather::gather(session, inputs, &folder, asked.is_read_only).await?;
     if let Some(saved) = &asked.saved {
         saved_plan::hold_to(session, inputs, &facts, saved).await?;
@@ -113,6 +117,7 @@ pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Resul
         facts,
         chart: None,
         target,
+        following,
         findings,
         rehearsed: None,
         standing: Vec::new(),
@@ -124,10 +129,10 @@ pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Resul
         && prepared.exit() == ExitStatus::Done
     {
         if asked.is_read_only && !rights::may_rehearse(&prepared.facts) {
-            plan_unrehearsed(session, &mut prepared, options)?;
+            plan_unrehearsed(session, inputs, &mut prepared, options)?;
         } else {
             let scene = UpgradeScene { inputs, chart: &chart, current: current.as_ref(), mode: Mode::All };
-            plan(session, &mut prepared, &scene, asked, options).await?;
+            Box::pin(plan(session, &mut prepared, &scene, asked, options)).await?;
         }
         if let Some(saved) = &asked.saved {
             saved_plan::look_for_drift(&mut prepared, saved)?;
@@ -150,16 +155,20 @@ async fn plan(
         Some(saved) => saved_plan::reviewed(session, &folder, saved)?,
         None => None,
     };
+    let following = prepared.following.clone();
+    let about = following.as_ref().map(|following| &following.about);
     let mut rendering = match &replay {
-        Some(replay) => rendering::replay(session, scene.inputs, &folder, replay).await.map_err(Failure::blocked)?,
-        None => rendering::plain(session, scene.inputs),
-    };
-    let first = rehearse::upgrade_through(session, &folder, scene, None, &rendering).await?;
+        Some(replay) => rendering::replay(session, scene.inputs, &folder, about, replay).await,
+        None => rendering::usual(session, scene.inputs, &folder, about).await,
+    }
+    .map_err(Failure::blocked)?;
+    let first = rehearse::upgrade(session, &folder, scene, None, &rendering).await?;
     let found = first.rehearsed;
     let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &found.findings, options);
     let accepted = Accepted { deletions: &asked.deletions, waivers: &asked.waivers };
     plan.accepted = found.accepted(&accepted);
     plan.warnings.extend(consent::unused(&asked.waivers, &found));
+    plan.warnings.extend(ruled::told(session, scene.inputs, following.as_ref(), prepared.target.as_ref()));
     let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
     let is_curable = has_cures && found.standing(&accepted).all(|finding| !finding.needs_a_person());
     let is_worth_it = is_curable || found.end.exit_code == 0 && found.standing(&accepted).next().is_none();
@@ -170,7 +179,7 @@ async fn plan(
     let mut random = Vec::new();
     if replay.is_none() && is_worth_it {
         let renders = (prepared.target.as_ref(), first.rendered.as_ref());
-        let recognised = rendering::recognise(session, scene.inputs, &folder, &prepared.facts, renders).await?;
+        let recognised = rendering::recognise(session, scene.inputs, &folder, &prepared.facts, about, renders).await?;
         plan.warnings.extend(recognised.warnings);
         prepared.random.clone_from(&recognised.random);
         if let Some(keeping) = recognised.keeping {
@@ -179,7 +188,7 @@ async fn plan(
         }
     }
     let mut proven = if is_curable || !random.is_empty() {
-        rehearse::upgrade_through(session, &folder, scene, Some(&plan), &rendering).await?.rehearsed
+        rehearse::upgrade(session, &folder, scene, Some(&plan), &rendering).await?.rehearsed
     } else {
         found
     };
@@ -187,6 +196,7 @@ async fn plan(
         replay = Some(rendering::kept(session, &folder, random)?);
     }
     plan.replay = replay;
+    plan.following.clone_from(&following);
     rendering::name_in_full(&mut proven.end.problems, &plan);
     prepared.folder.write("rehearsal.json", &serde_json::to_vec_pretty(&proven).map_err(anyhow::Error::from)?)?;
     prepared.standing = proven.standing(&accepted).cloned().collect();
@@ -198,8 +208,15 @@ async fn plan(
 }
 
 /// Plans from the facts alone, for somebody who may only read.
-fn plan_unrehearsed(session: &Session, prepared: &mut Prepared, options: &PlanOptions) -> Result<(), Failure> {
+fn plan_unrehearsed(
+    session: &Session,
+    inputs: &Inputs,
+    prepared: &mut Prepared,
+    options: &PlanOptions,
+) -> Result<(), Failure> {
     let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &[], options);
+    plan.warnings.extend(ruled::told(session, inputs, prepared.following.as_ref(), prepared.target.as_ref()));
+    plan.following.clone_from(&prepared.following);
     plan.warnings.push(UNREHEARSED.to_owned());
     keep_plan(session, prepared, plan)
 }

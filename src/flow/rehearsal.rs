@@ -4,6 +4,8 @@ use super::failure::Failure;
 use super::gather;
 use super::inputs::Inputs;
 use super::rehearse::{self, Played, UpgradeScene};
+use super::rendering;
+use super::ruled;
 use super::session::Session;
 use crate::domain::rehearsed::{Mode, Rehearsed};
 use crate::domain::report::ExitStatus;
@@ -21,7 +23,9 @@ pub async fn of_upgrade(session: &Session, inputs: &Inputs, mode: Mode) -> Resul
     let current = gather::deployed(&history).or_else(|| history.last().map(|newest| &newest.release));
     gather::register_secrets(session, current, None);
     let scene = UpgradeScene { inputs, chart: &chart, current, mode };
-    let played = rehearse::upgrade(session, &folder, &scene, None).await?;
+    let about = ruled::about(session, inputs, &chart, current);
+    let rendering = rendering::usual(session, inputs, &folder, about.as_ref()).await.map_err(Failure::blocked)?;
+    let played = rehearse::upgrade(session, &folder, &scene, None, &rendering).await?;
     keep(&folder, &played)?;
     Ok(played.rehearsed)
 }

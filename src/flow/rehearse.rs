@@ -59,19 +59,6 @@ pub async fn upgrade(
     folder: &RunFolder,
     scene: &UpgradeScene<'_>,
     plan: Option<&Plan>,
-) -> Result<Played, Failure> {
-    upgrade_through(session, folder, scene, plan, &rendering::plain(session, scene.inputs)).await
-}
-
-/// Rehearses `helm upgrade` likewise, with a post-renderer of ours.
-///
-/// # Errors
-/// As [`upgrade`].
-pub async fn upgrade_through(
-    session: &Session,
-    folder: &RunFolder,
-    scene: &UpgradeScene<'_>,
-    plan: Option<&Plan>,
     rendering: &Rendering,
 ) -> Result<Played, Failure> {
     let release = &scene.inputs.args.release;

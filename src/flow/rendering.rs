@@ -12,7 +12,9 @@ use crate::domain::content;
 use crate::domain::facts::Facts;
 use crate::domain::object::ObjectRef;
 use crate::domain::plan::Plan;
-use crate::domain::post_rendering::{BLOB_FILE, Mode, REPLAY_FILE, Replay, TROUBLE_FILE};
+use crate::domain::post_rendering::{
+    About, BLOB_FILE, Mode, NOTES_FILE, REPLAY_FILE, RULES_FILE, Replay, RuleBook, TROUBLE_FILE,
+};
 use crate::domain::random::{self, RandomField, Told};
 use crate::domain::release::Release;
 use crate::domain::report::Problem;
@@ -33,12 +35,33 @@ pub fn plain(session: &Session, inputs: &Inputs) -> Rendering {
     Rendering { helm: session.helm.clone(), flags: inputs.helm_words() }
 }
 
+/// What Helm renders goes to the cluster as it is, or as the rules change it, if there are any that know `about` the release.
+///
+/// # Errors
+/// As [`keep`].
+pub async fn usual(
+    session: &Session,
+    inputs: &Inputs,
+    folder: &RunFolder,
+    about: Option<&About>,
+) -> anyhow::Result<Rendering> {
+    match about {
+        None => Ok(plain(session, inputs)),
+        Some(_) => through(session, inputs, folder, Mode::Follow, about).await,
+    }
+}
+
 /// What Helm renders is kept in the run folder.
 ///
 /// # Errors
 /// The run folder cannot be written, or [`PostRendererError`]: our post-renderer, or the user's before it, cannot be given to Helm.
-pub async fn keep(session: &Session, inputs: &Inputs, folder: &RunFolder) -> anyhow::Result<Rendering> {
-    through(session, inputs, folder, Mode::Keep).await
+pub async fn keep(
+    session: &Session,
+    inputs: &Inputs,
+    folder: &RunFolder,
+    about: Option<&About>,
+) -> anyhow::Result<Rendering> {
+    through(session, inputs, folder, Mode::Keep, about).await
 }
 
 /// What was kept is applied, if what Helm renders is the same but for what is random.
@@ -49,15 +72,25 @@ pub async fn replay(
     session: &Session,
     inputs: &Inputs,
     folder: &RunFolder,
+    about: Option<&About>,
     replay: &Replay,
 ) -> anyhow::Result<Rendering> {
     folder.write(REPLAY_FILE, &serde_json::to_vec(replay)?)?;
-    through(session, inputs, folder, Mode::Replay).await
+    through(session, inputs, folder, Mode::Replay, about).await
 }
 
-async fn through(session: &Session, inputs: &Inputs, folder: &RunFolder, mode: Mode) -> anyhow::Result<Rendering> {
-    // What an earlier command of the run complained of is over.
+async fn through(
+    session: &Session,
+    inputs: &Inputs,
+    folder: &RunFolder,
+    mode: Mode,
+    about: Option<&About>,
+) -> anyhow::Result<Rendering> {
+    // What an earlier command of the run complained of is over, and what its rules did.
     folder.write(TROUBLE_FILE, b"[]")?;
+    folder.remove(NOTES_FILE)?;
+    let book = about.map(|about| RuleBook { rules: inputs.rules.clone(), about: about.clone() });
+    folder.write(RULES_FILE, &serde_json::to_vec(&book)?)?;
     let users = inputs.args.post_renderer();
     let first = users.as_ref().map(|(name, arguments)| (*name, arguments.as_slice()));
     let wanted = PostRendering { mode, folder: folder.path(), first };
@@ -117,6 +150,7 @@ pub async fn recognise(
     inputs: &Inputs,
     folder: &RunFolder,
     facts: &Facts,
+    about: Option<&About>,
     renders: (Option<&Release>, Option<&Release>),
 ) -> Result<Recognised, Failure> {
     let mut recognised = Recognised { random: Vec::new(), warnings: Vec::new(), keeping: None };
@@ -144,7 +178,7 @@ pub async fn recognise(
     if kept.is_empty() {
         return Ok(recognised);
     }
-    match keep(session, inputs, folder).await {
+    match keep(session, inputs, folder, about).await {
         Ok(keeping) => {
             recognised.warnings.push(APPLIED.to_owned());
             recognised.keeping = Some(keeping);

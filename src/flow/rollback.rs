@@ -61,6 +61,7 @@ pub async fn rollback(
         facts,
         chart: None,
         target: None,
+        following: None,
         findings,
         rehearsed: None,
         standing: Vec::new(),

@@ -14,6 +14,7 @@ use crate::domain::event::{Event, Stage};
 use crate::domain::facts::HelmDriver;
 use crate::domain::helm_flags::{FlagTable, HelmArgs};
 use crate::domain::masking::Masker;
+use crate::domain::profile::Rule;
 use crate::edge::cluster::{Cluster, ClusterOptions};
 use crate::edge::disk;
 use crate::edge::helm::{Helm, HelmEnvironment};
@@ -164,8 +165,9 @@ pub async fn read_inputs(
     read: &dyn Fn(&str) -> Option<OsString>,
     args: HelmArgs,
     words: Vec<String>,
+    rules: Vec<Rule>,
 ) -> Result<Inputs, Failure> {
-    Inputs::read(args, words, &locate_helm(read)?).await
+    Inputs::read(args, words, rules, &locate_helm(read)?).await
 }
 
 /// Asks the user's Helm which flags its `upgrade` takes.

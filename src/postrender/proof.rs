@@ -22,6 +22,9 @@ pub(super) struct Mismatch {
 pub(super) fn prove(old: &Tree<'_>, changes: &Changes, new: &str) -> Result<(), Mismatch> {
     let mismatch =
         |node: NodeId, because: &str| Mismatch { line: old.line_of(old.start(node)), because: because.to_owned() };
+    if new.starts_with("---") || new.contains("\n---") {
+        return Err(mismatch(0, "a line of the edited document would begin with `---`, where Helm cuts the stream"));
+    }
     let new = Tree::parse(new)
         .map_err(|fault| {
             mismatch(0, &format!("the edited document is no YAML: line {}: {}", fault.line, fault.because))

@@ -434,6 +434,8 @@ impl<W: Write> Rendering<'_, W> {
         }
         self.flush()?;
         self.output.flush().map_err(RenderError::Write)?;
+        let rules = self.rules;
+        self.notes.rules.sort_by_key(|notes| rules.place_of(&notes.rule));
         Ok(self.notes)
     }
 }

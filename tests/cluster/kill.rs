@@ -68,7 +68,8 @@ fn flags(fails: bool, nonce: u64) -> Vec<String> {
     let values = format!(
         "hazards.harmlessHook.enabled=true,hazards.behaviour={behaviour},hazards.behaviourOf=server,web.title=t{nonce}"
     );
-    vec!["--set".to_owned(), values]
+    let profile = concat!("--profile-file=", env!("CARGO_MANIFEST_DIR"), "/examples/profile.yaml");
+    vec!["--set".to_owned(), values, profile.to_owned()]
 }
 
 /// Starts an upgrade; on a slow road each line of the journal takes a while to be stored.
@@ -166,6 +167,10 @@ fn end(scene: &Scene<'_>, before: &Contents, dice: &mut Dice, moment: Moment) ->
     let is_upgraded = ran.code == 0 && !is_over;
     if !is_upgraded && !is_over {
         assert_eq!(before.differences(&scene.contents(), &[]), Vec::<String>::new(), "{}", ran.all());
+    }
+    if is_upgraded {
+        let live = scene.bed.get(&scene.namespace.name, "deployment", "shop-server").expect("it is there");
+        assert_eq!(live["metadata"]["labels"]["team"], "ml", "the rules were followed to the end");
     }
     scene.run(&["verify", "shop"]).expect(0);
     state_of(&journal)

@@ -24,5 +24,6 @@ mod recall;
 mod rehearsal;
 mod rehearsal_commands;
 mod rehearsal_waits;
+mod ruled;
 mod saved_plans;
 mod upgrade;

@@ -11,7 +11,7 @@ use crate::plugin::archive;
 use crate::support::program::{chart, program};
 use crate::support::{Bed, Contents, Helm, Scene};
 
-const PROFILE: &str = "format: 1
+pub(crate) const PROFILE: &str = "format: 1
 name: shop
 post-render:
   - name: team

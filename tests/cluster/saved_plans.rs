@@ -317,7 +317,7 @@ fn a_saved_plan_of_a_chart_that_renders_otherwise_now_is_stopped_before_anything
 }
 
 /// Lays out a post-renderer of the user's own for this Helm, and returns how it is named on the command line.
-fn own_renderer(scene: &Scene<'_>, command: &str) -> String {
+pub(crate) fn own_renderer(scene: &Scene<'_>, command: &str) -> String {
     let plugin = scene.folder().join("plugins/own");
     fs::create_dir_all(&plugin).expect("a folder");
     script(&plugin.join("render.sh"), command);
@@ -330,7 +330,7 @@ fn own_renderer(scene: &Scene<'_>, command: &str) -> String {
     "own".to_owned()
 }
 
-fn with_plugins(scene: &Scene<'_>, words: &[&str]) -> Running {
+pub(crate) fn with_plugins(scene: &Scene<'_>, words: &[&str]) -> Running {
     let mut command: Command = scene.command(words);
     command.env("HELM_PLUGINS", scene.folder().join("plugins"));
     Running::start(command)

@@ -21,6 +21,7 @@ fn plan() -> Plan {
         warnings: vec![],
         accepted: vec![],
         replay: None,
+        following: None,
         before: vec![],
     }
 }

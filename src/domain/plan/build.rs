@@ -137,6 +137,7 @@ fn finish(facts: &Facts, title: String, steps: Vec<Step>, warnings: Vec<String>)
         warnings,
         accepted: Vec::new(),
         replay: None,
+        following: None,
         before: facts.objects.iter().filter_map(before).collect(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Action, Plan, Step, Undo};
 use crate::domain::object::ObjectRef;
+use crate::domain::post_rendering::RuleNotes;
 use crate::domain::rehearsed::summary::Heading;
 use crate::domain::rehearsed::{Rehearsed, wording};
 use crate::domain::view::{PlanView, StepView};
@@ -98,9 +99,21 @@ pub fn view(plan: &Plan, rehearsed: Option<&Rehearsed>) -> PlanView {
         point_of_no_return,
         changes: rehearsed.map(changes).unwrap_or_default(),
         rehearsal: rehearsed.cloned(),
+        rules: plan
+            .following
+            .as_ref()
+            .map(|following| following.notes.rules.iter().map(rule).collect())
+            .unwrap_or_default(),
         warnings: plan.warnings.clone(),
         consent: rehearsed.map(|rehearsed| wording::consent(&rehearsed.findings)).unwrap_or_default(),
     }
+}
+
+/// Returns what a rule changes, in one line.
+fn rule(notes: &RuleNotes) -> String {
+    let such_as = if notes.count > 1 { ", such as" } else { ":" };
+    let first = notes.first.first().map(|(object, what)| format!("{such_as} {object}: {what}")).unwrap_or_default();
+    format!("{}: {} ({}){first}", notes.rule, counted(notes.count, "change"), notes.because)
 }
 
 fn changes(rehearsed: &Rehearsed) -> Vec<String> {
@@ -191,6 +204,7 @@ mod tests {
             warnings: vec![],
             accepted: vec![],
             replay: None,
+            following: None,
             before: vec![],
         };
         let shown = view(&plan, Some(&rehearsed));

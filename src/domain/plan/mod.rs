@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::object::ObjectRef;
-use super::post_rendering::Replay;
+use super::post_rendering::{Following, Replay};
 use super::rehearsed::consent::AcceptedFinding;
 
 /// Format version of a plan.
@@ -42,6 +42,9 @@ pub struct Plan {
     /// The rehearsed manifests are applied, not those of another render; absent where two renders are the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
+    /// The rules by which manifests are changed on their way to the cluster; absent where none changes anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub following: Option<Following>,
     /// Every object of the release as it was before, by digest of what a user sets: what the undo is measured by.
     pub before: Vec<ObjectBefore>,
 }

@@ -82,6 +82,7 @@ fn plan(plan: &PlanView) -> String {
     } else {
         list(&mut page, "Changes", plan.changes.iter().map(|change| text(change)));
     }
+    list(&mut page, "Rules", plan.rules.iter().map(|rule| text(rule)));
     list(&mut page, "Warnings", plan.warnings.iter().map(|warning| format!("⚠️ {}", text(warning))));
     list(&mut page, "Accepted by name", plan.consent.iter().map(|flag| text(flag)));
     page
@@ -298,6 +299,7 @@ mod tests {
         let plan = PlanView {
             title: "shop 1.2.0 -> 1.3.0 in namespace shop".into(),
             steps: vec![step("remove finished Job shop/migrate"), step("helm upgrade (revision 4)")],
+            rules: vec!["mirror: 12 changes (no way to the internet), such as Deployment web: mirrored 1 image".into()],
             warnings: vec!["`--no-hooks` is passed on".into()],
             consent: wording::consent(&rehearsed.findings),
             way_back: "2 steps; each can be undone".into(),

@@ -26,6 +26,10 @@ pub fn render_plan(plan: &PlanView, style: &Style, verbosity: Verbosity) -> Stri
         }
         None => lines.extend(changes(style, plan, verbosity)),
     }
+    if !plan.rules.is_empty() {
+        lines.extend(section(style, "Rules"));
+        lines.extend(plan.rules.iter().flat_map(|rule| hang_at(style, "  ", 4, rule)));
+    }
     if !plan.warnings.is_empty() {
         lines.extend(section(style, "Warnings"));
         let mark = format!("  {} ", style.mark(Mark::Warning));
@@ -120,6 +124,7 @@ mod tests {
             changes: (1..=14)
                 .map(|n| format!("change Deployment shop/web-{n}: spec.template.spec.containers[0].image"))
                 .collect(),
+            rules: vec!["mirror: 12 changes (no way to the internet), such as Deployment web: mirrored 1 image".into()],
             warnings: vec!["`--no-hooks` is passed on: the chart's pre-upgrade hook will not run".into()],
             consent: vec!["--delete job/shop/migrate".into()],
         }

@@ -56,6 +56,11 @@ impl Rules {
         self.holding.get(index)
     }
 
+    /// Returns where the rule of that name stands.
+    pub(super) fn place_of(&self, name: &str) -> Option<usize> {
+        self.holding.iter().position(|rule| rule.name == name)
+    }
+
     pub(super) fn about(&self) -> &About {
         &self.about
     }
