@@ -54,6 +54,9 @@ pub(super) struct RulesArgs {
     /// Chart version that is rendered
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
+    /// How large Helm's record of the release would be, for rules that hold from a size on
+    #[arg(long, value_name = "BYTES")]
+    record_bytes: Option<u64>,
     /// The release is installed now: it has no version to come from
     #[arg(long)]
     new: bool,
@@ -71,6 +74,7 @@ impl RulesArgs {
             namespace: namespace.map(str::to_owned),
             from: self.from.clone(),
             to: self.to.clone(),
+            record_bytes: self.record_bytes,
             is_new: self.new,
         };
         Rules::new(&rules, about).map_err(|error| Failure::new(ExitStatus::Usage, error))

@@ -99,6 +99,9 @@ pub struct About {
     pub from: Option<String>,
     /// The version of the chart that is rendered.
     pub to: Option<String>,
+    /// How large Helm's record of the release would be without rules that ask for it, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_bytes: Option<u64>,
     /// Whether the release is installed now, so that there is no `from`.
     #[serde(default)]
     pub is_new: bool,

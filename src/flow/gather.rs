@@ -227,7 +227,7 @@ fn only_entry(folder: &Path) -> Option<String> {
 
 /// Helm's own dry run: the exact manifests and values of the target, and the rules that changed something in it. A pending release is refused by Helm even here, and
 /// preflight explains it better, so it is not asked.
-async fn render(
+pub(super) async fn render(
     session: &Session,
     inputs: &Inputs,
     folder: &RunFolder,
@@ -242,10 +242,14 @@ async fn render(
         return Err("the release does not exist".to_owned());
     }
     let current = deployed(history).or_else(|| history.last().map(|newest| &newest.release));
-    let Some(about) = ruled::about(session, inputs, chart, current) else {
+    let Some(mut about) = ruled::about(session, inputs, chart, current) else {
         return Ok((dry_run(session, inputs, folder, chart, None).await?, None));
     };
-    let ruled = dry_run(session, inputs, folder, chart, Some(&about)).await?;
+    let mut ruled = dry_run(session, inputs, folder, chart, Some(&about)).await?;
+    if let Some(of_size) = ruled::with_record(inputs, &about, ruled.record_bytes) {
+        about = of_size;
+        ruled = dry_run(session, inputs, folder, chart, Some(&about)).await?;
+    }
     let following = ruled::following(folder, about).map_err(|error| one_line(&error))?;
     if following.is_some() {
         return Ok((ruled, following));

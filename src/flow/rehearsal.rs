@@ -23,7 +23,12 @@ pub async fn of_upgrade(session: &Session, inputs: &Inputs, mode: Mode) -> Resul
     let current = gather::deployed(&history).or_else(|| history.last().map(|newest| &newest.release));
     gather::register_secrets(session, current, None);
     let scene = UpgradeScene { inputs, chart: &chart, current, mode };
-    let about = ruled::about(session, inputs, &chart, current);
+    let about = if ruled::asks_for_size(inputs) {
+        let rendered = gather::render(session, inputs, &folder, &chart, &history).await;
+        rendered.ok().and_then(|(_, following)| following).map(|following| following.about)
+    } else {
+        ruled::about(session, inputs, &chart, current)
+    };
     let rendering = rendering::usual(session, inputs, &folder, about.as_ref()).await.map_err(Failure::blocked)?;
     let played = rehearse::upgrade(session, &folder, &scene, None, &rendering).await?;
     keep(&folder, &played)?;

@@ -21,8 +21,23 @@ pub fn about(session: &Session, inputs: &Inputs, chart: &PulledChart, current: O
         namespace: Some(session.namespace.clone()),
         from: current.map(|current| current.chart.metadata.version.clone()),
         to: Some(chart.metadata.version.clone()),
+        record_bytes: Some(0),
         is_new: current.is_none(),
     })
+}
+
+/// Tells whether a rule holds because of the size of Helm's record.
+#[must_use]
+pub fn asks_for_size(inputs: &Inputs) -> bool {
+    inputs.rules.iter().any(|rule| rule.select.record_over.is_some())
+}
+
+/// Returns the same where Helm's record is so large, if a rule holds because of that.
+#[must_use]
+pub fn with_record(inputs: &Inputs, about: &About, bytes: usize) -> Option<About> {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let is_over = |rule: &Rule| rule.select.record_over.is_some_and(|limit| bytes > limit);
+    inputs.rules.iter().any(is_over).then(|| About { record_bytes: Some(bytes), ..about.clone() })
 }
 
 /// Returns what the rules did to what Helm rendered last; nothing if they changed nothing.

@@ -21,7 +21,7 @@ use crate::domain::post_rendering::Notes;
 use crate::domain::profile::{Change, Subject};
 
 /// Output that is gathered before it is written, in bytes.
-const GATHERED: usize = 256 * 1024;
+const GATHERED: usize = 128 * 1024;
 
 /// The stream cannot be rendered; what was written until then is no result.
 #[derive(Debug, Error)]

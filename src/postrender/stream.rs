@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 /// Bytes that are asked for at a time.
-const READ: usize = 256 * 1024;
+const READ: usize = 128 * 1024;
 
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;

@@ -51,6 +51,9 @@ pub struct Select {
     /// The chart version that is rendered, as a constraint such as `>=2.2.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Helm's record of the release would be larger than so many bytes; a Secret holds 1048576.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record_over: Option<u64>,
 }
 
 impl Select {

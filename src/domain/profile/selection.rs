@@ -68,7 +68,7 @@ pub fn holding(rules: &[Rule], about: &About) -> Result<Vec<Rule>, RuleError> {
     Ok(holding)
 }
 
-/// Tells whether the versions of the release are those of the rule.
+/// Tells whether the release is one for the rule: its versions, the size of its record.
 fn holds(rule: &Rule, about: &About) -> Result<bool, RuleError> {
     let fits = |wanted: Option<&String>, version: Option<&String>, flag: &str| -> Result<bool, RuleError> {
         let (Some(wanted), version) = (wanted, version) else { return Ok(true) };
@@ -83,6 +83,13 @@ fn holds(rule: &Rule, about: &About) -> Result<bool, RuleError> {
     let comes_from_nothing = about.is_new && rule.select.from.is_some();
     if comes_from_nothing {
         return Ok(false);
+    }
+    if let Some(limit) = rule.select.record_over {
+        let cause = || "it selects by the size of Helm's record: say `--record-bytes N`".to_owned();
+        let bytes = about.record_bytes.ok_or_else(|| RuleError { rule: rule.name.clone(), cause: cause() })?;
+        if bytes <= limit {
+            return Ok(false);
+        }
     }
     Ok(fits(rule.select.from.as_ref(), about.from.as_ref(), "--from")?
         && fits(rule.select.to.as_ref(), about.to.as_ref(), "--to")?)

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::post_rendering::About;
 
 const PROFILE: &str = "format: 1
 name: shop
@@ -73,4 +74,15 @@ fn what_cannot_be_meant_is_refused() {
     }
     let twice = format!("{PROFILE}  - {{name: team, because: b, changes: [keep]}}\n");
     assert!(error(&twice).starts_with("post-render[1].name: "), "{}", error(&twice));
+}
+
+#[test]
+fn a_rule_for_large_records_wants_to_know_how_large_it_is() {
+    let text = "format: 1\nname: p\npost-render: [{name: r, because: b, select: {record-over: 1048576}, changes: [slim-crd-descriptions]}]\n";
+    let rules = parse(text).expect("a profile").post_render;
+    let held = |record_bytes: Option<u64>| holding(&rules, &About { record_bytes, ..About::default() });
+    let error = held(None).expect_err("it is not known");
+    assert_eq!(error.to_string(), "rule `r`: it selects by the size of Helm's record: say `--record-bytes N`");
+    assert!(held(Some(1_048_576)).expect("known").is_empty(), "it fits");
+    assert_eq!(held(Some(1_048_577)).expect("known").len(), 1);
 }

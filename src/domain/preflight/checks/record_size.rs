@@ -7,8 +7,7 @@ use crate::domain::release::RECORD_LIMIT_BYTES;
 /// From this share of the limit on, the next chart version may not fit.
 const WARN_PERCENT: usize = 90;
 
-const WHAT_HELPS: &str =
-    "turn off parts of the chart that you do not use, keep files out of it with `.helmignore`, or split the release";
+const WHAT_HELPS: &str = "turn off parts of the chart that you do not use, keep files out of it with `.helmignore`, take the descriptions out of its CRDs (rule `slim-crd-descriptions` of a profile), or split the release";
 
 pub(super) const CHECK: Check =
     Check { id: "record-size", asks: "Does the new revision fit into Helm's storage?", waivable: Waivable::Yes, run };
