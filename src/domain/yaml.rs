@@ -6,6 +6,7 @@
 //! Known differences: two line breaks that only YAML 1.1 knows (U+2028, U+2029) are ordinary characters here; nesting deeper
 //! than [`MAX_DEPTH`] is refused.
 
+mod agreed;
 mod build;
 mod quoted;
 mod scalar;
@@ -13,6 +14,7 @@ mod scalar;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub use agreed::parse_agreed;
 pub use build::MAX_DEPTH;
 pub use quoted::{Indented, indent_quoted};
 

@@ -80,12 +80,20 @@ pub enum ProfileError {
 /// # Errors
 /// [`ProfileError`] says what is wrong, and where.
 pub fn parse(text: &str) -> Result<Profile, ProfileError> {
-    let profile: Profile = serde_saphyr::from_str(text).map_err(|error| ProfileError::Form {
+    // What no reader could take otherwise needs no second one; that one is for errors, which it gives a line.
+    let agreed = yaml::parse_agreed(text).and_then(|value| serde_json::from_value(value).ok());
+    let profile = agreed.map_or_else(|| parse_carefully(text), Ok)?;
+    check(&profile)?;
+    Ok(profile)
+}
+
+/// Reads with the library that knows on which line a field stands, and holds its reading against Helm's.
+fn parse_carefully(text: &str) -> Result<Profile, ProfileError> {
+    let profile = serde_saphyr::from_str(text).map_err(|error| ProfileError::Form {
         line: error.location().map_or(1, |location| location.line()),
         cause: first_sentence(&error.to_string()),
     })?;
     check_one_reading(text)?;
-    check(&profile)?;
     Ok(profile)
 }
 
