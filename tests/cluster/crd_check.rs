@@ -20,7 +20,7 @@ use helm_csghub::rehearsal::crd::{Checked, Definition};
 use helm_csghub::rehearsal::discovery;
 use serde_json::{Value, json};
 
-use crate::support::Bed;
+use crate::support::{Bed, skip};
 use objects::{Defect, Dice, defects, random_value};
 use server::{Server, Verdict, told};
 
@@ -204,7 +204,7 @@ fn real_data(name: &str) -> Option<Vec<Value>> {
     let tools = env::var_os("CSGHUB_REAL_CHARTS").map(PathBuf::from);
     let path = tools.and_then(|tools| Some(tools.parent()?.join("data").join(name))).filter(|path| path.exists());
     let Some(path) = path else {
-        eprintln!("skipped: no real charts (CSGHUB_REAL_CHARTS), so no {name}");
+        skip(&format!("CSGHUB_REAL_CHARTS names no real charts, so there is no {name}"));
         return None;
     };
     let mut text = String::new();

@@ -5,7 +5,6 @@
 
 use std::env;
 use std::fs;
-use std::io::Write as _;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -15,9 +14,9 @@ use rustix::process::Signal;
 use crate::support::program::signal;
 use crate::support::{Bed, Contents, Dice, Running, Scene, SlowRoad};
 
-/// Prints a line at once: the test harness keeps what passing tests print.
+/// Prints a line at once.
 fn say(line: &str) {
-    writeln!(std::io::stderr(), "kill: {line}").expect("stderr");
+    crate::support::say(&format!("kill: {line}"));
 }
 
 /// When a process is killed: in which state of the run's journal, and how long after it was first seen in it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::plugin::archive;
 use crate::support::program::{chart, program};
-use crate::support::{Bed, Contents, Helm, Scene};
+use crate::support::{Bed, Contents, Helm, Scene, skip};
 
 pub(crate) const PROFILE: &str = "format: 1
 name: shop
@@ -187,11 +187,7 @@ fn example(name: &str) -> PathBuf {
 fn the_example_for_helmfile_checks_renders_and_verifies_with_every_helm() {
     let Some(bed) = Bed::open() else { return };
     let Some(helmfile) = crate::rehearsal::helmfile() else {
-        use std::io::Write as _;
-        let said =
-            "the_example_for_helmfile_checks_renders_and_verifies_with_every_helm: skipped: CSGHUB_HELMFILE names none";
-        writeln!(std::io::stderr(), "{said}").expect("stderr");
-        return;
+        return skip("CSGHUB_HELMFILE names none");
     };
     for version in Helm::all() {
         let scene = Scene::with_helm(&bed, "helmfile", version);
@@ -228,10 +224,7 @@ fn the_example_for_argo_cd_renders_what_helm_renders_with_the_rules() {
             .collect()
     };
     let Some(helm) = Helm::all().pop() else {
-        use std::io::Write as _;
-        let said = "the_example_for_argo_cd_renders_what_helm_renders_with_the_rules: skipped: there is no Helm";
-        writeln!(std::io::stderr(), "{said}").expect("stderr");
-        return;
+        return skip("there is no Helm");
     };
     let folder = tempfile::tempdir().expect("a folder");
     std::os::unix::fs::symlink(&helm.binary, folder.path().join("helm")).expect("a link");

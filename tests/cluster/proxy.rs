@@ -1,7 +1,7 @@
 //! `edge::proxy` before a real API server: what kubectl and the Helms see through it, what never reaches the server, and who else gets in.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -323,12 +323,7 @@ fn curl(doorway: &Doorway, uid: &str, words: &[&str]) -> (Option<i32>, String, S
 fn another_user_of_this_machine_gets_nothing() {
     let Some(bed) = Bed::open() else { return };
     if !rustix::process::getuid().is_root() {
-        writeln!(
-            std::io::stderr(),
-            "another_user_of_this_machine_gets_nothing: skipped: only root can be somebody else"
-        )
-        .expect("stderr");
-        return;
+        return crate::support::skip("only root can be somebody else");
     }
     let namespace = bed.namespace("nobody");
     let user = bed.user(&namespace.name);

@@ -2,14 +2,13 @@
 //! folder with the tool `static-chart`; without it these tests are skipped.
 
 use std::env;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
 use serde_json::json;
 
-use crate::support::{Bed, Contents, Helm, OwnBed};
+use crate::support::{Bed, Contents, Helm, OwnBed, skip};
 
 /// Two beds at once are too much for a small machine.
 pub(crate) static ONE_BED: Mutex<()> = Mutex::new(());
@@ -26,9 +25,7 @@ fn static_chart() -> Option<PathBuf> {
     let tool = env::var_os("CSGHUB_REAL_CHARTS").map(|folder| PathBuf::from(folder).join("static-chart"));
     let tool = tool.filter(|tool| tool.is_file());
     if tool.is_none() {
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        writeln!(std::io::stderr(), "{test}: skipped: CSGHUB_REAL_CHARTS names no folder with static-chart")
-            .expect("stderr");
+        skip("CSGHUB_REAL_CHARTS names no folder with static-chart");
     }
     tool
 }

@@ -3,7 +3,6 @@
 //! beside `CSGHUB_REAL_CHARTS`.
 
 use std::env;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use helm_csghub::domain::helm_error::{ErrorScene, explain};
 use serde_json::Value;
 
 use crate::real_charts::{on_own_bed, real_chart};
-use crate::support::{Bed, Helm, Scene};
+use crate::support::{Bed, Helm, Scene, say, skip};
 
 /// An upgrade of a real release, and the Helm that can install where it begins.
 struct Pair {
@@ -36,11 +35,6 @@ const PAIRS: [Pair; 7] = [
     pair("dataflow", "2.2.0", "2.4.0", 4),
 ];
 
-/// Straight to the file: the test harness keeps what passing tests print.
-fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("stderr");
-}
-
 /// Returns the newest Helm of that major version.
 fn newest_of(major: u32) -> Helm {
     Helm::all().into_iter().rfind(|helm| helm.major() == major).expect("a Helm of each major version")
@@ -49,7 +43,7 @@ fn newest_of(major: u32) -> Helm {
 #[test]
 fn what_helm_refuses_of_a_real_upgrade_was_rehearsed() {
     if env::var_os("CSGHUB_SOAK_REAL").is_none() {
-        return say("real_rehearsals: skipped: it takes half an hour (CSGHUB_SOAK_REAL=1 runs it)");
+        return skip("it takes half an hour (CSGHUB_SOAK_REAL=1 runs it)");
     }
     let mut wrong = Vec::new();
     for pair in &PAIRS {

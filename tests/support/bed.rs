@@ -10,6 +10,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use super::saying::skip;
+
 /// A bed that is up. Every test makes a namespace of its own and leaves the rest alone.
 pub struct Bed {
     /// Its folder.
@@ -30,9 +32,7 @@ impl Bed {
         let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let bed = path("CSGHUB_BED_DIR").zip(path("KUBECONFIG"));
         let Some((folder, kubeconfig)) = bed else {
-            let test = std::thread::current().name().unwrap_or("a test").to_owned();
-            // Straight to the file: the test harness swallows what passing tests print.
-            writeln!(std::io::stderr(), "{test}: skipped: no test bed (run through scripts/test)").expect("stderr");
+            skip("no test bed (run through scripts/test)");
             return None;
         };
         Some(Self {

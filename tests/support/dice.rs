@@ -1,8 +1,9 @@
 //! Choices at random, the same for the same seed.
 
 use std::env;
-use std::io::Write as _;
 use std::time::SystemTime;
+
+use super::saying::say;
 
 /// Chooses at random, the same for the same seed (splitmix64).
 pub struct Dice {
@@ -22,7 +23,7 @@ impl Dice {
 
     /// Prints a line at once: the test harness keeps what passing tests print.
     pub fn say(&self, line: &str) {
-        writeln!(std::io::stderr(), "{}: {line}", self.purpose).expect("stderr");
+        say(&format!("{}: {line}", self.purpose));
     }
 
     /// Returns a number from 0 to below `limit`.
