@@ -62,6 +62,12 @@ pub(super) async fn run_upgrade(
 /// Exit 2 if Helm called us; else as the rehearsal.
 pub(super) fn run_any(args: &RehearseArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
     refuse_as_plugin(&open::read_variable)?;
+    if args.profiles.are_named() {
+        let why = "rules are followed where we start Helm ourselves, not in a command after `--`";
+        return Err(Failure::new(ExitStatus::Usage, anyhow::anyhow!(why)).hinted(
+            "`csghub rehearse RELEASE CHART --profile-file FILE [helm flags]` rehearses an upgrade with them",
+        ));
+    }
     open::with_session(shared, async |session, screen| run_command(args, session, screen).await)
 }
 

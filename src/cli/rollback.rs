@@ -35,6 +35,7 @@ pub(super) async fn run(args: &RollbackArgs, session: &Session, screen: &Screen)
     let ask = asker(args.yes, false, session, screen);
     let request =
         RollbackRequest { waivers: &args.waiving.waive, options: args.waiting.options(), takes_over: args.take_over };
-    let report = rollback(session, &args.release, args.revision, &request, &ask).await.map_err(to_shown)?;
+    let rolled_back = Box::pin(rollback(session, &args.release, args.revision, &request, &ask));
+    let report = rolled_back.await.map_err(to_shown)?;
     super::upgrade::show(screen, &report)
 }

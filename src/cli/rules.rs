@@ -23,6 +23,11 @@ pub(super) struct ProfileArgs {
 }
 
 impl ProfileArgs {
+    /// Tells whether any was given.
+    pub(super) fn are_named(&self) -> bool {
+        !self.profile.is_empty() || !self.profile_file.is_empty()
+    }
+
     /// Returns their rules, in the order in which they are followed: those of embedded profiles first.
     ///
     /// # Errors
@@ -35,6 +40,12 @@ impl ProfileArgs {
         }
         for file in &self.profile_file {
             rules.extend(read(file)?.post_render);
+        }
+        let mut names: Vec<&str> = rules.iter().map(|rule: &Rule| rule.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(&[name, _]) = names.array_windows().find(|[one, other]| one == other) {
+            let error = anyhow!("two of the profiles have a rule called `{name}`, and notes and errors name rules");
+            return Err(Failure::new(ExitStatus::Usage, error).hinted("give one of them another name"));
         }
         Ok(rules)
     }

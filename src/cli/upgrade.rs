@@ -33,7 +33,7 @@ pub(super) struct UpgradeArgs {
     #[arg(short = 'y', long)]
     yes: bool,
     /// Run the plan that `plan --out` saved to this file; refused if release, cluster, newest revision, chart, values, Helm's
-    /// version or its flags are others
+    /// version, its flags or the rules are others
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Accept what moved since that plan was saved, beside `--yes`

@@ -35,8 +35,11 @@ pub const REPLAY_FILE: &str = "render-replay.json";
 /// The file in the run folder in which the post-renderer says why it failed: a list of problems.
 pub const TROUBLE_FILE: &str = "render-trouble.json";
 
-/// The file in the run folder that holds the [`RuleBook`], or null.
-pub const RULES_FILE: &str = "render-rules.json";
+/// The variable that names a file in memory with the [`RuleBook`], where rules are followed: they may hold secrets.
+pub const RULES_VARIABLE: &str = "CSGHUB_POST_RENDER_RULES";
+
+/// The flag by which the post-renderer is told that a run of ours started Helm: without the variables it then refuses to work.
+pub const IN_RUN_FLAG: &str = "--in-run";
 
 /// The file in the run folder in which the post-renderer says what the rules changed: [`Notes`].
 pub const NOTES_FILE: &str = "render-notes.json";
@@ -99,7 +102,7 @@ pub struct About {
     pub from: Option<String>,
     /// The version of the chart that is rendered.
     pub to: Option<String>,
-    /// How large Helm's record of the release would be without rules that ask for it, in bytes.
+    /// How large Helm's record of the release would be without rules that hold because of that, in bytes; 0 for one that is not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_bytes: Option<u64>,
     /// Whether the release is installed now, so that there is no `from`.
@@ -114,6 +117,8 @@ pub struct Following {
     pub about: About,
     /// What they did.
     pub notes: Notes,
+    /// Helm's major version: Helm 3 gives hooks to no post-renderer, Helm 4 does.
+    pub helm_major: u64,
 }
 
 /// The user's own post-renderer: it runs first, as our child.

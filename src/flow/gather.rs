@@ -40,6 +40,8 @@ pub struct Gathered {
     pub target: Option<Release>,
     /// The rules that were followed, if any changed anything.
     pub following: Option<Following>,
+    /// What of the rules the plan warns.
+    pub rule_warnings: Vec<String>,
 }
 
 /// A revision and the `resourceVersion` of its record.
@@ -91,9 +93,9 @@ pub async fn gather(
     let chart = pull(session, inputs, folder).await?;
     let current = deployed(&history).or_else(|| history.last().map(|newest| &newest.release));
     clock.progress("Helm's dry run");
-    let (target, following) = match render(session, inputs, folder, &chart, &history).await {
-        Ok((dry_run, following)) => (Ok(dry_run), following),
-        Err(because) => (Err(because), None),
+    let (target, following, rule_warnings) = match render(session, inputs, folder, &chart, &history).await {
+        Ok(Rendered { dry_run, following, warnings }) => (Ok(dry_run), following, warnings),
+        Err(because) => (Err(because), None, Vec::new()),
     };
     register_secrets(session, current, target.as_ref().ok().map(|dry_run| &dry_run.release));
     let named = named_objects(current, target.as_ref().ok().map(|dry_run| &dry_run.release), &session.namespace)
@@ -133,7 +135,7 @@ pub async fn gather(
     clock.finish(format!("{} objects, {}", facts.objects.len(), counted(history.len(), "revision")));
     let current = current.cloned();
     let target = target.ok().map(|dry_run| dry_run.release);
-    Ok(Gathered { facts, chart, current, target, following })
+    Ok(Gathered { facts, chart, current, target, following, rule_warnings })
 }
 
 /// Reads the facts for a rollback to `to_revision`: its objects are the target.
@@ -225,6 +227,16 @@ fn only_entry(folder: &Path) -> Option<String> {
     entries.next().is_none().then(|| entry.to_string_lossy().into_owned())
 }
 
+/// What Helm's dry run made, and what the rules did to it.
+pub struct Rendered {
+    /// The exact manifests and values of the target.
+    pub dry_run: DryRun,
+    /// The rules that were followed, if any changed anything.
+    pub following: Option<Following>,
+    /// What of the rules the plan warns.
+    pub warnings: Vec<String>,
+}
+
 /// Helm's own dry run: the exact manifests and values of the target, and the rules that changed something in it. A pending release is refused by Helm even here, and
 /// preflight explains it better, so it is not asked.
 pub(super) async fn render(
@@ -233,7 +245,7 @@ pub(super) async fn render(
     folder: &RunFolder,
     chart: &PulledChart,
     history: &[Revision],
-) -> Result<(DryRun, Option<Following>), String> {
+) -> Result<Rendered, String> {
     if let Some(newest) = history.last() {
         if newest.release.info.status.is_pending() {
             return Err(format!("revision {} is {}", newest.release.revision, newest.release.info.status));
@@ -243,19 +255,21 @@ pub(super) async fn render(
     }
     let current = deployed(history).or_else(|| history.last().map(|newest| &newest.release));
     let Some(mut about) = ruled::about(session, inputs, chart, current) else {
-        return Ok((dry_run(session, inputs, folder, chart, None).await?, None));
+        let dry_run = dry_run(session, inputs, folder, chart, None).await?;
+        return Ok(Rendered { dry_run, following: None, warnings: Vec::new() });
     };
     let mut ruled = dry_run(session, inputs, folder, chart, Some(&about)).await?;
     if let Some(of_size) = ruled::with_record(inputs, &about, ruled.record_bytes) {
         about = of_size;
         ruled = dry_run(session, inputs, folder, chart, Some(&about)).await?;
     }
-    let following = ruled::following(folder, about).map_err(|error| one_line(&error))?;
-    if following.is_some() {
-        return Ok((ruled, following));
+    let following = ruled::followed(session, folder, about).map_err(|error| one_line(&error))?;
+    let warnings = ruled::warnings(session, inputs, &following, &ruled.release);
+    if following.notes.changed > 0 {
+        return Ok(Rendered { dry_run: ruled, following: Some(following), warnings });
     }
     // What no rule changes goes the way that it would go without rules.
-    Ok((dry_run(session, inputs, folder, chart, None).await?, None))
+    Ok(Rendered { dry_run: dry_run(session, inputs, folder, chart, None).await?, following: None, warnings })
 }
 
 async fn dry_run(

@@ -44,6 +44,15 @@ pub(super) async fn upgrade(
         return Ok(failed(drift));
     }
     let about = plan.following.as_ref().map(|following| &following.about);
+    if let Some(following) = &plan.following
+        && following.helm_major != session.helm_version.major
+    {
+        let (planned, now) = (following.helm_major, session.helm_version.major);
+        return Ok(failed(format!(
+            "the plan follows rules and was made with Helm {planned}, and this is Helm {now}: they differ in which \
+             manifests they give to a post-renderer"
+        )));
+    }
     let rendering = match &plan.replay {
         None => rendering::usual(session, inputs, &run.folder, about).await,
         Some(replay) => rendering::replay(session, inputs, &run.folder, about, replay).await,
@@ -53,7 +62,7 @@ pub(super) async fn upgrade(
         Err(error) => return Ok(failed(format!("what was rehearsed cannot be applied: {error:#}"))),
     };
     if plan.steps.iter().any(|step| step.action.removes().is_some()) {
-        if let Some(end) = rehearse_again(run, plan, inputs, chart, &rendering).await {
+        if let Some(end) = Box::pin(rehearse_again(run, plan, inputs, chart, &rendering)).await {
             return Ok(end);
         }
         // It took a while.

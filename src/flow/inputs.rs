@@ -16,13 +16,13 @@ use crate::domain::report::ExitStatus;
 use crate::edge::helm::{Helm, HelmError};
 use crate::edge::host::MemoryFile;
 
-/// Format version of the inputs Secret.
-pub const INPUTS_FORMAT: u32 = 1;
+/// Format version of the inputs Secret that this version reads: 2 where it holds rules, which a version before would not follow.
+pub const INPUTS_FORMAT: u32 = 2;
 
 /// Everything that another machine needs to run the same `helm upgrade`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedInputs {
-    /// [`INPUTS_FORMAT`].
+    /// At most [`INPUTS_FORMAT`].
     pub format: u32,
     /// The command line's words for Helm: RELEASE, CHART, flags.
     pub words: Vec<String>,
@@ -75,6 +75,15 @@ impl Inputs {
     /// # Errors
     /// The saved inputs are damaged.
     pub fn restore(saved: &SavedInputs, args: HelmArgs) -> Result<Self, Failure> {
+        if saved.format > INPUTS_FORMAT {
+            let error = anyhow::anyhow!(
+                "the run's inputs have format {}, and this version reads {INPUTS_FORMAT}",
+                saved.format
+            );
+            return Err(
+                Failure::blocked(error).hint("use the version of `helm csghub` that began the run, or a newer one")
+            );
+        }
         let mut contents = BTreeMap::new();
         for (name, content) in &saved.files {
             let content =
@@ -88,7 +97,7 @@ impl Inputs {
     #[must_use]
     pub fn save(&self, chart_digest: &str) -> SavedInputs {
         SavedInputs {
-            format: INPUTS_FORMAT,
+            format: if self.rules.is_empty() { 1 } else { INPUTS_FORMAT },
             words: self.words.clone(),
             rules: self.rules.clone(),
             files: self

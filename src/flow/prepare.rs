@@ -5,7 +5,6 @@ use super::gather::{self, Gathered};
 use super::inputs::Inputs;
 use super::rehearse::{self, UpgradeScene};
 use super::rendering;
-use super::ruled;
 use super::saved_plan;
 use super::session::Session;
 use super::upgrade::Question;
@@ -57,6 +56,8 @@ pub struct Prepared {
     pub target: Option<Release>,
     /// The rules that are followed, if any changes anything.
     pub following: Option<Following>,
+    /// What of the rules the plan warns.
+    pub rule_warnings: Vec<String>,
     /// What the checks found.
     pub findings: Vec<Finding>,
     /// What the rehearsal found; absent where a check blocks, and in a rollback.
@@ -105,7 +106,7 @@ impl Prepared {
 pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Result<Prepared, Failure> {
     let run_id = host::new_run_id();
     let folder = RunFolder::create(&session.runs_root, &run_id)?;
-    let Gathered { facts, chart, current, target, following } =
+    let Gathered { facts, chart, current, target, following, rule_warnings } =
         gather::gather(session, inputs, &folder, asked.is_read_only).await?;
     if let Some(saved) = &asked.saved {
         saved_plan::hold_to(session, inputs, &facts, saved).await?;
@@ -118,6 +119,7 @@ pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Resul
         chart: None,
         target,
         following,
+        rule_warnings,
         findings,
         rehearsed: None,
         standing: Vec::new(),
@@ -129,7 +131,7 @@ pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Resul
         && prepared.exit() == ExitStatus::Done
     {
         if asked.is_read_only && !rights::may_rehearse(&prepared.facts) {
-            plan_unrehearsed(session, inputs, &mut prepared, options)?;
+            plan_unrehearsed(session, &mut prepared, options)?;
         } else {
             let scene = UpgradeScene { inputs, chart: &chart, current: current.as_ref(), mode: Mode::All };
             Box::pin(plan(session, &mut prepared, &scene, asked, options)).await?;
@@ -168,7 +170,7 @@ async fn plan(
     let accepted = Accepted { deletions: &asked.deletions, waivers: &asked.waivers };
     plan.accepted = found.accepted(&accepted);
     plan.warnings.extend(consent::unused(&asked.waivers, &found));
-    plan.warnings.extend(ruled::told(session, scene.inputs, following.as_ref(), prepared.target.as_ref()));
+    plan.warnings.append(&mut prepared.rule_warnings);
     let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
     let is_curable = has_cures && found.standing(&accepted).all(|finding| !finding.needs_a_person());
     let is_worth_it = is_curable || found.end.exit_code == 0 && found.standing(&accepted).next().is_none();
@@ -208,14 +210,9 @@ async fn plan(
 }
 
 /// Plans from the facts alone, for somebody who may only read.
-fn plan_unrehearsed(
-    session: &Session,
-    inputs: &Inputs,
-    prepared: &mut Prepared,
-    options: &PlanOptions,
-) -> Result<(), Failure> {
+fn plan_unrehearsed(session: &Session, prepared: &mut Prepared, options: &PlanOptions) -> Result<(), Failure> {
     let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &[], options);
-    plan.warnings.extend(ruled::told(session, inputs, prepared.following.as_ref(), prepared.target.as_ref()));
+    plan.warnings.append(&mut prepared.rule_warnings);
     plan.following.clone_from(&prepared.following);
     plan.warnings.push(UNREHEARSED.to_owned());
     keep_plan(session, prepared, plan)

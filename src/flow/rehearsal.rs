@@ -1,15 +1,17 @@
 //! `rehearse`: a rehearsal alone, of an upgrade or of any command.
 
 use super::failure::Failure;
-use super::gather;
+use super::gather::{self, Revision};
 use super::inputs::Inputs;
 use super::rehearse::{self, Played, UpgradeScene};
 use super::rendering;
-use super::ruled;
 use super::session::Session;
+use crate::domain::plan::explain;
+use crate::domain::post_rendering::About;
 use crate::domain::rehearsed::{Mode, Rehearsed};
 use crate::domain::report::ExitStatus;
 use crate::edge::disk::RunFolder;
+use crate::edge::helm::PulledChart;
 use crate::edge::host;
 
 /// Rehearses `helm upgrade` with the user's flags.
@@ -23,16 +25,29 @@ pub async fn of_upgrade(session: &Session, inputs: &Inputs, mode: Mode) -> Resul
     let current = gather::deployed(&history).or_else(|| history.last().map(|newest| &newest.release));
     gather::register_secrets(session, current, None);
     let scene = UpgradeScene { inputs, chart: &chart, current, mode };
-    let about = if ruled::asks_for_size(inputs) {
-        let rendered = gather::render(session, inputs, &folder, &chart, &history).await;
-        rendered.ok().and_then(|(_, following)| following).map(|following| following.about)
-    } else {
-        ruled::about(session, inputs, &chart, current)
-    };
+    let about =
+        if inputs.rules.is_empty() { None } else { ruled_by(session, inputs, &folder, &chart, &history).await? };
     let rendering = rendering::usual(session, inputs, &folder, about.as_ref()).await.map_err(Failure::blocked)?;
     let played = rehearse::upgrade(session, &folder, &scene, None, &rendering).await?;
     keep(&folder, &played)?;
     Ok(played.rehearsed)
+}
+
+/// Returns what rules know of the release, if any changes anything; tells what they change.
+async fn ruled_by(
+    session: &Session,
+    inputs: &Inputs,
+    folder: &RunFolder,
+    chart: &PulledChart,
+    history: &[Revision],
+) -> Result<Option<About>, Failure> {
+    let rendered = gather::render(session, inputs, folder, chart, history).await;
+    let rendered = rendered.map_err(|because| {
+        Failure::blocked(anyhow::anyhow!(because)).while_doing("render the chart by the rules of the profile")
+    })?;
+    let lines = rendered.following.iter().flat_map(|following| &following.notes.rules).map(explain::rule);
+    lines.chain(rendered.warnings).for_each(|line| session.note(line));
+    Ok(rendered.following.map(|following| following.about))
 }
 
 /// Rehearses any command that honours KUBECONFIG; `words` begin with the program.

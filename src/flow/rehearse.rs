@@ -142,9 +142,11 @@ async fn play(
     rehearsed.find(stopped_by);
     let scene = ErrorScene { release: &release, namespace: &namespace };
     let mut problems = if exit_code == 0 || is_told { Vec::new() } else { helm_error::explain(&ended.stderr, &scene) };
-    let trouble = rendering::trouble(session, folder);
-    if !trouble.is_empty() {
-        problems = trouble;
+    if exit_code != 0 {
+        let trouble = rendering::trouble(session, folder);
+        if !trouble.is_empty() {
+            problems = trouble;
+        }
     }
     rehearsed.end = CommandEnd { exit_code, problems };
     rehearsed.subject = Some(subject);

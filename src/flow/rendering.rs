@@ -12,14 +12,13 @@ use crate::domain::content;
 use crate::domain::facts::Facts;
 use crate::domain::object::ObjectRef;
 use crate::domain::plan::Plan;
-use crate::domain::post_rendering::{
-    About, BLOB_FILE, Mode, NOTES_FILE, REPLAY_FILE, RULES_FILE, Replay, RuleBook, TROUBLE_FILE,
-};
+use crate::domain::post_rendering::{About, BLOB_FILE, Mode, NOTES_FILE, REPLAY_FILE, Replay, RuleBook, TROUBLE_FILE};
 use crate::domain::random::{self, RandomField, Told};
 use crate::domain::release::Release;
 use crate::domain::report::Problem;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::{Helm, PostRendererError, PostRendering};
+use crate::edge::host::MemoryFile;
 
 /// Helm, and its flags, for one command.
 pub struct Rendering {
@@ -27,12 +26,14 @@ pub struct Rendering {
     pub helm: Helm,
     /// Flags, post-renderer included.
     pub flags: Vec<String>,
+    /// The rules, for as long as Helm may start our post-renderer.
+    _rules: Option<MemoryFile>,
 }
 
 /// What Helm renders goes to the cluster as it is, or through the user's own post-renderer alone.
 #[must_use]
 pub fn plain(session: &Session, inputs: &Inputs) -> Rendering {
-    Rendering { helm: session.helm.clone(), flags: inputs.helm_words() }
+    Rendering { helm: session.helm.clone(), flags: inputs.helm_words(), _rules: None }
 }
 
 /// What Helm renders goes to the cluster as it is, or as the rules change it, if there are any that know `about` the release.
@@ -89,15 +90,20 @@ async fn through(
     // What an earlier command of the run complained of is over, and what its rules did.
     folder.write(TROUBLE_FILE, b"[]")?;
     folder.remove(NOTES_FILE)?;
-    let book = about.map(|about| RuleBook { rules: inputs.rules.clone(), about: about.clone() });
-    folder.write(RULES_FILE, &serde_json::to_vec(&book)?)?;
+    let rules = match about {
+        Some(about) => {
+            let book = RuleBook { rules: inputs.rules.clone(), about: about.clone() };
+            Some(MemoryFile::new(&serde_json::to_vec(&book)?).context("keep a copy of the rules")?)
+        }
+        None => None,
+    };
     let users = inputs.args.post_renderer();
     let first = users.as_ref().map(|(name, arguments)| (*name, arguments.as_slice()));
-    let wanted = PostRendering { mode, folder: folder.path(), first };
+    let wanted = PostRendering { mode, folder: folder.path(), first, rules: rules.as_ref().map(MemoryFile::path) };
     let (helm, of_renderer) = session.helm.with_post_renderer(session.helm_version.major, &wanted).await?;
     let mut flags = inputs.words_without_post_renderer();
     flags.extend(of_renderer);
-    Ok(Rendering { helm, flags })
+    Ok(Rendering { helm, flags, _rules: rules })
 }
 
 /// Returns why our post-renderer failed, by what it left in the run folder; nothing if it did not. What it left is masked there:

@@ -62,6 +62,7 @@ pub async fn rollback(
         chart: None,
         target: None,
         following: None,
+        rule_warnings: Vec::new(),
         findings,
         rehearsed: None,
         standing: Vec::new(),

@@ -1,5 +1,7 @@
 //! Rules of profiles in a run: what they may know of the release, what they changed, what they do not reach.
 
+use anyhow::Context as _;
+
 use super::inputs::Inputs;
 use super::session::Session;
 use crate::domain::manifest;
@@ -26,12 +28,6 @@ pub fn about(session: &Session, inputs: &Inputs, chart: &PulledChart, current: O
     })
 }
 
-/// Tells whether a rule holds because of the size of Helm's record.
-#[must_use]
-pub fn asks_for_size(inputs: &Inputs) -> bool {
-    inputs.rules.iter().any(|rule| rule.select.record_over.is_some())
-}
-
 /// Returns the same where Helm's record is so large, if a rule holds because of that.
 #[must_use]
 pub fn with_record(inputs: &Inputs, about: &About, bytes: usize) -> Option<About> {
@@ -40,54 +36,46 @@ pub fn with_record(inputs: &Inputs, about: &About, bytes: usize) -> Option<About
     inputs.rules.iter().any(is_over).then(|| About { record_bytes: Some(bytes), ..about.clone() })
 }
 
-/// Returns what the rules did to what Helm rendered last; nothing if they changed nothing.
+/// Returns what the rules did to what Helm rendered last.
 ///
 /// # Errors
-/// The run folder cannot be read.
-pub fn following(folder: &RunFolder, about: About) -> anyhow::Result<Option<Following>> {
-    let Some(text) = folder.read(NOTES_FILE)? else { return Ok(None) };
-    let notes: Notes = serde_json::from_slice(&text)?;
-    Ok((notes.changed > 0).then_some(Following { about, notes }))
+/// The run folder cannot be read, or Helm did not call our post-renderer.
+pub fn followed(session: &Session, folder: &RunFolder, about: About) -> anyhow::Result<Following> {
+    let text = folder.read(NOTES_FILE)?.context("Helm did not call our post-renderer")?;
+    let notes: Notes = serde_json::from_slice(&text).context("read what the rules did")?;
+    Ok(Following { about, notes, helm_major: session.helm_version.major })
 }
 
 /// Returns of what the plan warns because of the rules.
 #[must_use]
-pub fn told(
-    session: &Session,
-    inputs: &Inputs,
-    following: Option<&Following>,
-    target: Option<&Release>,
-) -> Vec<String> {
-    if inputs.rules.is_empty() {
-        return Vec::new();
+pub fn warnings(session: &Session, inputs: &Inputs, following: &Following, target: &Release) -> Vec<String> {
+    let mut told = Vec::new();
+    if following.notes.changed == 0 {
+        told.push("no rule of the profile changes anything that Helm gives to a post-renderer".to_owned());
     }
-    let Some(Following { about, .. }) = following else {
-        return vec![
-            "no rule of the profile changes anything: Helm applies what the chart renders as it is".to_owned(),
-        ];
-    };
-    match target {
-        Some(target) if session.helm_version.major < 4 => {
-            unreached(&holding(&inputs.rules, about).unwrap_or_default(), about, target).into_iter().collect()
-        }
-        _ => Vec::new(),
+    if session.helm_version.major < 4 {
+        let rules = holding(&inputs.rules, &following.about).unwrap_or_default();
+        told.extend(unreached(&rules, following, target));
     }
+    told
 }
 
-/// Returns which rules would change hooks: Helm 3 gives those to no post-renderer.
+/// Returns which rules may change hooks: Helm 3 gives those to no post-renderer.
 ///
 /// Source: Helm 3 `pkg/action/action.go`, `renderResources`: hooks are sorted out before.
-fn unreached(rules: &[Rule], about: &About, target: &Release) -> Option<String> {
+fn unreached(rules: &[Rule], following: &Following, target: &Release) -> Option<String> {
     let texts = target.hooks.iter().map(|hook| hook.manifest.as_str());
     let hooks: Vec<Object> = texts.flat_map(|text| manifest::parse(text).unwrap_or_default()).collect();
-    // These two leave hooks alone anyway.
-    let is_about_hooks = |change: &Change| !matches!(change, Change::AddDocument(_) | Change::UniqueJobNames);
-    let rules: Vec<&Rule> = rules
-        .iter()
-        .filter(|rule| rule.changes.iter().any(is_about_hooks) && hooks.iter().any(|hook| selects(rule, about, hook)))
-        .collect();
+    let is_for = |rule: &Rule, hook: &Object| {
+        // A document that was added because of another one needs no hook.
+        let is_added = following.notes.rules.iter().any(|notes| notes.rule == rule.name);
+        let is_open =
+            |change: &Change| change.is_for(hook.kind()) && !(is_added && matches!(change, Change::AddDocument(_)));
+        rule.changes.iter().any(is_open) && selects(rule, &following.about, hook)
+    };
+    let rules: Vec<&Rule> = rules.iter().filter(|rule| hooks.iter().any(|hook| is_for(rule, hook))).collect();
     let first = rules.first()?;
-    let hooks = hooks.iter().filter(|hook| rules.iter().any(|rule| selects(rule, about, hook)));
+    let hooks = hooks.iter().filter(|hook| rules.iter().any(|rule| is_for(rule, hook)));
     let hooks: Vec<String> = hooks.map(|hook| format!("{} {}", hook.kind(), hook.name())).collect();
     let more = match hooks.len().saturating_sub(NAMED) {
         0 => String::new(),

@@ -80,12 +80,8 @@ async fn bind(session: &Session, inputs: &Inputs, facts: &Facts) -> Binding {
     let mut settings: Vec<&FlagUse> = inputs.args.settings().collect();
     // Stable: where a flag is given twice, their order counts.
     settings.sort_by(|one, other| one.long.cmp(&other.long));
-    let mut words: Vec<String> = settings.iter().flat_map(|flag| &flag.words).cloned().collect();
+    let words: Vec<&str> = settings.iter().flat_map(|flag| &flag.words).map(String::as_str).collect();
     let mut flags: Vec<String> = settings.iter().map(|flag| format!("--{}", flag.long)).collect();
-    if !inputs.rules.is_empty() {
-        words.push(serde_json::to_string(&inputs.rules).unwrap_or_default());
-        flags.push("rules of profiles".to_owned());
-    }
     flags.dedup();
     let newest = facts.history.known().and_then(|history| history.last());
     Binding {
@@ -102,7 +98,13 @@ async fn bind(session: &Session, inputs: &Inputs, facts: &Facts) -> Binding {
         values_digest: facts.target.known().map(|target| target.values_digest.clone()),
         flags,
         flags_digest: content::sha256(&content::canonical_json(&words.into())),
+        rules_digest: rules_digest(inputs),
     }
+}
+
+fn rules_digest(inputs: &Inputs) -> Option<String> {
+    let rules = serde_json::to_value(&inputs.rules).ok().filter(|_| !inputs.rules.is_empty())?;
+    Some(content::sha256(&content::canonical_json(&rules)))
 }
 
 async fn mark(session: &Session) -> ClusterMark {

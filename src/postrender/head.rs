@@ -5,8 +5,8 @@
 //! returns, equal keys, blocks before the metadata) is not for it: the document is then parsed.
 //!
 //! Why it is sure: a key of the root mapping begins its line, since `apiVersion` does. Nothing before the metadata can be open
-//! there (quotes, brackets), because each line before it and in it is a key with a simple value. What follows can add nothing
-//! but a key of the same name, and every line that could hold one is looked at.
+//! there (quotes, brackets), because each line before it is a key with a simple value. What follows can add nothing but a key of
+//! the same name, and every line that could hold one is looked at. The lines of the metadata are for [`super::marks`] to judge.
 
 use std::ops::Range;
 

@@ -150,9 +150,7 @@ impl<W: Write> Rendering<'_, W> {
                 self.write(body.as_bytes())?;
             }
         }
-        // Hooks are no objects of the release.
-        let is_hook = self.rules.drops() && memchr::memmem::find(document.bytes, b"helm.sh/hook").is_some();
-        self.written += usize::from(!is_hook);
+        self.written += usize::from(!self.rules.drops() || is_of_release(document));
         Ok(())
     }
 
@@ -234,8 +232,17 @@ impl<W: Write> Rendering<'_, W> {
             return Ok(());
         }
         self.forget_present(document)?;
-        let Some(head) = head::read(document) else { return Ok(()) };
-        if self.add(|addition| addition.is_before(head.kind))? && !document.bytes.starts_with(b"---") {
+        let kind = match head::read(document) {
+            Some(head) => head.kind.to_owned(),
+            None if self.pending.is_empty() => return Ok(()),
+            // The one that is installed first stands for a list.
+            None => {
+                let objects = manifest::parse(&String::from_utf8_lossy(document.bytes)).unwrap_or_default();
+                let Some(first) = objects.first() else { return Ok(()) };
+                first.kind().to_owned()
+            }
+        };
+        if self.add(|addition| addition.is_before(&kind))? && !document.bytes.starts_with(b"---") {
             self.write(b"---\n")?;
         }
         Ok(())
@@ -313,21 +320,29 @@ impl<W: Write> Rendering<'_, W> {
             let line = body.get(..error.valid_up_to()).unwrap_or_default().split(|&byte| byte == b'\n').count();
             place.refused(self.rules, line, "it is no UTF-8")
         })?;
-        let mut edited = match self.pass(text, Pass::First, &mut place)? {
+        let mut selected = Vec::new();
+        let mut edited = match self.pass(text, Pass::First, &mut place, &mut selected)? {
             Outcome::Goes => return Ok(Fate::Goes),
             outcome => outcome.into_text(),
         };
         if self.rules.names_jobs() {
             let text = edited.as_deref().unwrap_or(text);
-            if let Some(named) = self.pass(text, Pass::NamesOfJobs, &mut place)?.into_text() {
+            if let Some(named) = self.pass(text, Pass::NamesOfJobs, &mut place, &mut selected)?.into_text() {
                 edited = Some(named);
             }
         }
         Ok(edited.map_or(Fate::Passes, Fate::Becomes))
     }
 
-    /// Makes the changes of one pass in a document, and proves them.
-    fn pass(&mut self, text: &str, pass: Pass, place: &mut Place) -> Result<Outcome, RenderError> {
+    /// Makes the changes of one pass in a document, and proves them. The first one notes which rules select each object that stays; a later
+    /// one keeps to that, whatever the objects have become.
+    fn pass(
+        &mut self,
+        text: &str,
+        pass: Pass,
+        place: &mut Place,
+        selected: &mut Vec<Chosen>,
+    ) -> Result<Outcome, RenderError> {
         let rules = self.rules;
         let tree = Tree::read(text).map_err(|fault| place.refused(rules, fault.line, &fault.because))?;
         let Some(tree) = tree else { return Ok(Outcome::Same) };
@@ -339,7 +354,7 @@ impl<W: Write> Rendering<'_, W> {
             objects.map_err(|line| place.refused(rules, line, "the items of a list are an alias; write them out"))?;
         let (all, mut gone) = (objects.len(), 0);
         place.objects.clear();
-        for object in objects {
+        for (index, object) in objects.into_iter().enumerate() {
             let title = named(&object.kind, object.namespace.as_deref(), &object.name);
             let label = |key: &str| object.label(&tree, key);
             let subject = Subject {
@@ -349,8 +364,12 @@ impl<W: Write> Rendering<'_, W> {
                 namespace: object.namespace.as_deref(),
                 label: &label,
             };
-            let selecting = rules.selecting(&subject);
+            let selecting = match pass {
+                Pass::First => rules.selecting(&subject),
+                Pass::NamesOfJobs => selected.get(index).cloned().unwrap_or_default(),
+            };
             if selecting.is_empty() {
+                selected.push(selecting);
                 continue;
             }
             let here = Place { objects: vec![title.clone()], rules: selecting.clone(), ..*place };
@@ -368,6 +387,7 @@ impl<W: Write> Rendering<'_, W> {
                     continue;
                 }
             }
+            selected.push(selecting.clone());
             let mut edit = ObjectEdit {
                 editor: &mut editor,
                 root: object.root,
@@ -438,6 +458,15 @@ impl<W: Write> Rendering<'_, W> {
         self.notes.rules.sort_by_key(|notes| rules.place_of(&notes.rule));
         Ok(self.notes)
     }
+}
+
+/// Tells whether the document has an object of the release: hooks are none, and what renders to `null` or `{}` has none.
+fn is_of_release(document: &Document<'_>) -> bool {
+    let is_hook = memchr::memmem::find(document.bytes, b"helm.sh/hook").is_some();
+    // What is no manifest is for Helm to refuse.
+    let has_object =
+        || manifest::parse(&String::from_utf8_lossy(document.bytes)).map_or(true, |objects| !objects.is_empty());
+    !is_hook && (head::read(document).is_some() || has_object())
 }
 
 /// Which changes are made of a document that is parsed.

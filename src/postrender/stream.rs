@@ -35,11 +35,10 @@ impl Document<'_> {
     /// Tells whether there is more than blanks and comments.
     pub(super) fn has_content(&self) -> bool {
         let body = self.bytes.get(self.body..).unwrap_or_default();
-        !self.roots.is_empty()
-            || body.split(|&byte| byte == b'\n').any(|line| {
-                let line = line.trim_ascii();
-                !line.is_empty() && !line.starts_with(b"#") && line != b"\xef\xbb\xbf"
-            })
+        body.split(|&byte| byte == b'\n').any(|line| {
+            let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
+            !line.is_empty() && !line.starts_with(b"#")
+        })
     }
 }
 
@@ -171,8 +170,6 @@ fn line_with_content(bytes: &[u8], from: usize) -> Option<usize> {
         }
     }
     let done = blocks.len() * BLOCK;
-    // `behind` may have a block more.
-    let next_rest = behind.get(done..).unwrap_or(next_rest);
     rest.iter().zip(next_rest).position(is_hit).map(|within| from + done + within)
 }
 

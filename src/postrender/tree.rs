@@ -120,12 +120,12 @@ impl<'a> Tree<'a> {
 
     /// Returns the tree as that of the text without the blanks.
     fn without_blanks<'o>(self, text: &'o str, indented: &Indented) -> Tree<'o> {
+        let starts: Vec<usize> =
+            indented.lines.iter().enumerate().map(|(index, line)| line + index * indented.blanks).collect();
         let place = |offset: u32| {
             let offset = offset as usize;
-            let start = |index: usize, line: usize| line + index * indented.blanks;
-            let starts = indented.lines.iter().enumerate().map(|(index, &line)| start(index, line));
-            let before = starts.take_while(|&start| start + indented.blanks <= offset).count();
-            let within = indented.lines.get(before).map_or(0, |&line| offset.saturating_sub(start(before, line)));
+            let before = starts.partition_point(|start| start + indented.blanks <= offset);
+            let within = starts.get(before).map_or(0, |start| offset.saturating_sub(*start));
             small(offset - before * indented.blanks - within)
         };
         let nodes =

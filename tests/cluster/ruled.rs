@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::post_render::PROFILE;
 use crate::saved_plans::{own_renderer, with_plugins};
-use crate::support::program::chart;
+use crate::support::program::{chart, files};
 use crate::support::{Bed, Helm, Running, Scene};
 
 /// Writes a profile, and returns the flag that names it.
@@ -42,6 +42,33 @@ fn an_upgrade_follows_rules_and_its_plan_says_what_they_change() {
         assert_eq!(note["data"]["text"], "two\nlines", "Helm {version}");
         assert_eq!(bed.get(namespace, "poddisruptionbudget", "shop-server"), None, "Helm {version}");
         scene.run(&["verify", "shop"]).expect(0);
+        scene.assert_tidy();
+        // What rules set may be secret: no file of the run holds it.
+        for file in files(&scene.state()).into_iter().filter(|file| file.is_file()) {
+            let text = String::from_utf8_lossy(&fs::read(&file).expect("a file")).into_owned();
+            assert!(!text.contains("two\nlines") && !text.contains("two\\nlines"), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn a_helm_that_loses_our_orders_on_the_way_follows_no_rules_and_nothing_else() {
+    let Some(bed) = Bed::open() else { return };
+    for version in Helm::all() {
+        let scene = Scene::with_helm(&bed, "orders", version);
+        scene.install("hubble-1.0.0", &[]);
+        let before = scene.state_of_all();
+        let flag = flag(&scene, PROFILE);
+        let wrapper = scene.folder().join("helm");
+        for lost in ["CSGHUB_POST_RENDER", "CSGHUB_POST_RENDER_RULES"] {
+            let text = format!("#!/bin/sh\nunset {lost}\nexec '{}' \"$@\"\n", scene.helm.binary.display());
+            fs::write(&wrapper, text).expect("written");
+            fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("executable");
+            let mut command = scene.command(&scene.upgrade_words(&[&flag]));
+            command.env("HELM_BIN", &wrapper);
+            Running::start(command).end().expect(20).says(&format!("{lost} did not reach the post-renderer"));
+            before.assert_unchanged(&scene);
+        }
         scene.assert_tidy();
     }
 }
@@ -112,7 +139,7 @@ fn a_saved_plan_holds_the_rules_too() {
     scene.run(&words).expect(0).says("changes (no way to the internet), such as");
     let saved: serde_json::Value = serde_json::from_slice(&fs::read(&file).expect("a file")).expect("JSON");
     assert_eq!(saved["plan"]["following"]["about"]["to"], json!("2.0.0"));
-    scene.upgrade(&["--plan", &file]).expect(20).says("rules of profiles");
+    scene.upgrade(&["--plan", &file]).expect(20).says("the rules of profiles are not those that were planned with");
     scene.upgrade(&["--plan", &file, &flag]).expect(0);
     let live = bed.get(&scene.namespace.name, "deployment", "shop-server").expect("it is there");
     assert_eq!(live["metadata"]["labels"]["team"], "ml");
@@ -129,13 +156,14 @@ fn a_rehearsal_is_of_what_the_rules_make() {
     let words = ["rehearse", "shop", &chart, "--skip-crds", &flag];
     Running::start(scene.command(&words)).end().expect(20).says("spec.replicas");
     before.assert_unchanged(&scene);
+    scene.run(&["rehearse", &flag, "--", "helm", "list"]).expect(2);
     let nothing =
         "format: 1\nname: p\npost-render: [{name: none, because: b, select: {kinds: [Nothing]}, changes: [drop]}]\n";
     let flag = self::flag(&scene, nothing);
     scene
         .run(&["plan", "shop", &chart, "--skip-crds", &flag])
         .expect(0)
-        .says("no rule of the profile changes anything");
+        .says("no rule of the profile changes anything that Helm gives to a post-renderer");
 }
 
 #[test]

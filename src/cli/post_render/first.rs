@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use crate::domain::post_rendering::{FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE};
+use crate::domain::post_rendering::{FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE, RULES_VARIABLE};
 
 /// How much of its complaint is told, in characters from the end.
 const COMPLAINT: usize = 600;
@@ -23,6 +23,7 @@ pub(super) fn run(first: &FirstRenderer, input: &[u8]) -> anyhow::Result<Vec<u8>
         .env_remove(MODE_VARIABLE)
         .env_remove(FOLDER_VARIABLE)
         .env_remove(FIRST_VARIABLE)
+        .env_remove(RULES_VARIABLE)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::stream;
 use crate::domain::post_rendering::{
     BLOB_FILE, FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE, Mode, NOTES_FILE, REPLAY_FILE,
-    RULES_FILE, Replay, RuleBook, TROUBLE_FILE,
+    RULES_VARIABLE, Replay, RuleBook, TROUBLE_FILE,
 };
 use crate::domain::report::{ExitStatus, Problem};
 use crate::edge::disk::RunFolder;
@@ -25,12 +25,15 @@ use crate::postrender::{self, RenderError, ReplayError, Rules};
 /// Change rendered manifests by the rules of a profile, for `helm upgrade --post-renderer`
 ///
 /// Reads manifests on stdin and writes them to stdout; documents that no rule changes leave byte for byte as they came, and without
-/// a profile all of them do. Empty input is an error: Helm 3 would delete the release. In a run of `helm csghub upgrade` it keeps
-/// the rehearsed manifests, and puts them in the place of the same ones with other random values.
+/// a profile all of them do. Empty input is an error: Helm 3 would delete the release. In a run of `helm csghub upgrade` it follows the
+/// rules of that run, keeps the rehearsed manifests, and puts them in the place of the same ones with other random values.
 #[derive(Debug, clap::Args)]
 pub(super) struct PostRenderArgs {
     #[command(flatten)]
     rules: RulesArgs,
+    /// A run of ours started Helm.
+    #[arg(long, hide = true)]
+    in_run: bool,
 }
 
 /// The name by which Helm 4 knows us as a post-renderer: `postrenderer/plugin.yaml`.
@@ -43,6 +46,10 @@ pub(super) fn run(args: &PostRenderArgs, shared: &Shared) -> Result<ExitStatus, 
             Ok(output) => stream::write(&output).map(|()| ExitStatus::Done),
             Err(error) => Err(unexpected(order.leave_trouble(error))),
         },
+        // Something between that run and us took its orders away.
+        None if args.in_run => {
+            refuse(unexpected(anyhow::anyhow!("{MODE_VARIABLE} did not reach the post-renderer")), false)
+        }
         None => match args.rules.rules(shared.namespace.as_deref()) {
             Ok(rules) => follow(&rules),
             Err(failure) => refuse(failure, false),
@@ -144,22 +151,27 @@ impl Order {
 
     /// Returns the rules of the run: those of the command line are for other Helm commands.
     fn rules(&self) -> anyhow::Result<Rules> {
-        let Some(text) = self.folder.read(RULES_FILE)? else { return Ok(Rules::default()) };
-        let book: Option<RuleBook> = serde_json::from_slice(&text).context("read the rules of the run")?;
-        let Some(RuleBook { rules, about }) = book else { return Ok(Rules::default()) };
+        let Some(path) = env::var_os(RULES_VARIABLE).filter(|path| !path.is_empty()) else {
+            anyhow::ensure!(self.mode != Mode::Follow, "{RULES_VARIABLE} did not reach the post-renderer");
+            return Ok(Rules::default());
+        };
+        let text = std::fs::read(path).context("read the rules of the run")?;
+        let RuleBook { rules, about } = serde_json::from_slice(&text).context("read the rules of the run")?;
         Ok(Rules::new(&rules, about)?)
     }
 
     /// Says in the run folder why it failed, where the run looks: of standard error nothing is left under Helm 4.
     fn leave_trouble(&self, error: anyhow::Error) -> anyhow::Error {
-        let problems = match error.downcast_ref::<ReplayError>() {
-            Some(error) => error.problems(),
-            None => {
+        let problems = match (error.downcast_ref::<ReplayError>(), error.downcast_ref::<RenderError>()) {
+            (Some(error), _) => error.problems(),
+            (None, of_rules) => {
+                let remedy = "change the rule that it names; `helm template ... | csghub filter --profile-file FILE` \
+                    follows it, too";
                 vec![Problem {
                     object: "post-renderer".to_owned(),
                     field: None,
                     cause: format!("{error:#}"),
-                    remedy: None,
+                    remedy: of_rules.map(|_| remedy.to_owned()),
                 }]
             }
         };

@@ -110,7 +110,8 @@ pub fn view(plan: &Plan, rehearsed: Option<&Rehearsed>) -> PlanView {
 }
 
 /// Returns what a rule changes, in one line.
-fn rule(notes: &RuleNotes) -> String {
+#[must_use]
+pub fn rule(notes: &RuleNotes) -> String {
     let such_as = if notes.count > 1 { ", such as" } else { ":" };
     let first = notes.first.first().map(|(object, what)| format!("{such_as} {object}: {what}")).unwrap_or_default();
     format!("{}: {} ({}){first}", notes.rule, counted(notes.count, "change"), notes.because)

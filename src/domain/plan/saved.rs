@@ -67,6 +67,9 @@ pub struct Binding {
     pub flags: Vec<String>,
     /// `sha256:...` of those flags with what they were given.
     pub flags_digest: String,
+    /// `sha256:...` of the rules of profiles; absent where none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules_digest: Option<String>,
 }
 
 /// What tells one cluster from another.
@@ -202,6 +205,10 @@ impl SavedPlan {
         }
         if values_digest.as_ref().zip(now.values_digest.as_ref()).is_some_and(|(own, other)| own != other) {
             found.push("the values are not those that were planned with".to_owned());
+        }
+        if self.bound.rules_digest != now.rules_digest {
+            let how = "the rules of profiles are not those that were planned with: give `--profile` and `--profile-file` as then";
+            found.push(how.to_owned());
         }
         found.extend(self.other_flags(now));
         found

@@ -289,7 +289,34 @@ impl Rule {
     }
 }
 
+/// Kinds with containers.
+///
+/// Source: Kubernetes API reference, "Workload Resources".
+const WITH_CONTAINERS: [&str; 9] = [
+    "Pod",
+    "PodTemplate",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+];
+
 impl Change {
+    /// Tells whether the change may mean anything for a hook of that kind.
+    #[must_use]
+    pub fn is_for(&self, kind: &str) -> bool {
+        match self {
+            // Helm makes a hook anew by itself.
+            Self::UniqueJobNames => false,
+            Self::MirrorImages(_) | Self::PinImages(_) | Self::TakeClaim(_) => WITH_CONTAINERS.contains(&kind),
+            Self::SlimCrdDescriptions => kind == "CustomResourceDefinition",
+            _ => true,
+        }
+    }
+
     /// Returns the name by which a profile says it.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -76,12 +76,12 @@ fn holds(rule: &Rule, about: &About) -> Result<bool, RuleError> {
         let version = version.ok_or_else(|| fail(format!("it selects by version: say `{flag} VERSION`")))?;
         satisfies(wanted, version).map_err(|error| fail(error.to_string()))
     };
-    if !rule.select.namespaces.is_empty() && about.namespace.is_none() {
-        let cause = "it selects by namespace, and most documents leave theirs to Helm: say `-n NAMESPACE`".to_owned();
-        return Err(RuleError { rule: rule.name.clone(), cause });
-    }
+    // What is known may rule it out; only then is more asked for.
     let comes_from_nothing = about.is_new && rule.select.from.is_some();
-    if comes_from_nothing {
+    if comes_from_nothing
+        || !(fits(rule.select.from.as_ref(), about.from.as_ref(), "--from")?
+            && fits(rule.select.to.as_ref(), about.to.as_ref(), "--to")?)
+    {
         return Ok(false);
     }
     if let Some(limit) = rule.select.record_over {
@@ -91,8 +91,11 @@ fn holds(rule: &Rule, about: &About) -> Result<bool, RuleError> {
             return Ok(false);
         }
     }
-    Ok(fits(rule.select.from.as_ref(), about.from.as_ref(), "--from")?
-        && fits(rule.select.to.as_ref(), about.to.as_ref(), "--to")?)
+    if !rule.select.namespaces.is_empty() && about.namespace.is_none() {
+        let cause = "it selects by namespace, and most documents leave theirs to Helm: say `-n NAMESPACE`".to_owned();
+        return Err(RuleError { rule: rule.name.clone(), cause });
+    }
+    Ok(true)
 }
 
 /// Puts the names of the release where the rule leaves room for them.
@@ -101,12 +104,12 @@ fn with_names(rule: &Rule, about: &About) -> Result<Rule, RuleError> {
     let fill = |text: &str, rule: &str| -> Result<String, RuleError> {
         let mut text = text.to_owned();
         for (mark, value, flag) in
-            [("{release}", &about.release, "--release"), ("{namespace}", &about.namespace, "--namespace")]
+            [("{release}", &about.release, "--release NAME"), ("{namespace}", &about.namespace, "-n NAMESPACE")]
         {
             if text.contains(mark) {
                 let cause = || RuleError {
                     rule: rule.to_owned(),
-                    cause: format!("it needs the release's name: say `{flag} NAME`"),
+                    cause: format!("it needs to know the release: say `{flag}`"),
                 };
                 text = text.replace(mark, value.as_deref().ok_or_else(cause)?);
             }

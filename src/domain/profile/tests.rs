@@ -77,6 +77,19 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
+fn a_list_is_no_mapping() {
+    let all = "format: 1\nname: p\npost-render: [{name: r, because: b, select: [], changes: [drop]}]\n";
+    assert!(parse(all).is_err(), "every document would be selected");
+    assert!(parse("- 1\n- shop\n").is_err());
+    let rule = "format: 1\nname: p\npost-render: [[r, b, {}, [keep]]]\n";
+    assert!(parse(rule).is_err());
+    let change = "format: 1\nname: p\npost-render: [{name: r, because: b, changes: [{set: [spec.replicas, 3]}]}]\n";
+    assert!(parse(change).is_err());
+    let more = "format: 1\nname: p\n---\npost-render: []\n";
+    assert!(parse(more).is_err(), "a second document is not read");
+}
+
+#[test]
 fn a_rule_for_large_records_wants_to_know_how_large_it_is() {
     let text = "format: 1\nname: p\npost-render: [{name: r, because: b, select: {record-over: 1048576}, changes: [slim-crd-descriptions]}]\n";
     let rules = parse(text).expect("a profile").post_render;

@@ -1,21 +1,32 @@
-//! Texts that every reader of YAML reads alike: no anchors, no tags, no repeated keys, and no words that YAML 1.1 and 1.2 take for
-//! different things.
+//! Texts that every reader of YAML reads alike: one document, no anchors, no tags, no repeated keys, and no words that YAML 1.1 and 1.2
+//! take for different things.
 
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 use serde_json::Value;
 
 use super::scalar;
 
-/// Returns what the first document says, if all readers surely read it alike; nothing where they may not, or where it is no YAML.
+/// Returns what the text says, if all readers surely read it alike; nothing where they may not, or where it is no YAML.
 #[must_use]
 pub fn parse_agreed(text: &str) -> Option<Value> {
     let mut options = Options::default();
     options.set_emit_comments(false);
-    let mut nodes = 0;
+    // Line breaks of YAML 1.1, directives, and a missing break at the end of a block.
+    if text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
+        || text.contains("\n%")
+        || text.starts_with('%')
+        || !text.ends_with('\n')
+    {
+        return None;
+    }
+    let (mut nodes, mut has_ended) = (0, false);
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, _) = event.ok()?;
         let (anchor, tag) = match &event {
-            Event::DocumentEnd => break,
+            Event::DocumentEnd => {
+                has_ended = true;
+                continue;
+            }
             Event::Scalar(words, style, anchor, tag) => {
                 if *style == ScalarStyle::Plain && !is_agreed(words) {
                     return None;
@@ -26,7 +37,7 @@ pub fn parse_agreed(text: &str) -> Option<Value> {
             Event::Alias(_) => return None,
             _ => continue,
         };
-        if anchor != 0 || tag.is_some() {
+        if anchor != 0 || tag.is_some() || has_ended {
             return None;
         }
         nodes += 1;
@@ -43,6 +54,8 @@ fn is_agreed(word: &str) -> bool {
         _ if matches!(word, "true" | "false" | "null") => true,
         Some(b'0'..=b'9' | b'-') => word.parse().is_ok_and(|number: i64| number.to_string() == word),
         Some(b'+' | b'.' | b'~' | b'<' | b'=') => false,
+        // It ends a word in brackets, for some.
+        Some(_) if word.contains('?') => false,
         // Names that some take for no text have letters alone, five at most.
         Some(_) => scalar::is_text(word) && !(word.len() <= 5 && is_a_name_to_some(word)),
     }
@@ -84,7 +97,20 @@ mod tests {
         for word in words {
             assert_eq!(parse_agreed(&format!("a: {word}\n")), None, "{word}");
         }
-        for text in ["a: 1\na: 2\n", "a: &b 1\n", "a: !!str 1\n", "a: [\n", "on: 1\n", "a: &b {}\nc: *b\n"] {
+        for text in [
+            "a: 1\n---\nb: 1\n",
+            "a: 1\n...\n[",
+            "a: x\u{85}y\n",
+            "a: |\n  x",
+            "%YAML 1.2\n---\na: 1\n",
+            "a: [http://a/b?c=d]\n",
+            "a: 1\na: 2\n",
+            "a: &b 1\n",
+            "a: !!str 1\n",
+            "a: [\n",
+            "on: 1\n",
+            "a: &b {}\nc: *b\n",
+        ] {
             assert_eq!(parse_agreed(text), None, "{text}");
         }
     }

@@ -65,8 +65,9 @@ pub(super) fn first_document(text: &str) -> Result<Reading, Fault> {
 
 /// Tells whether the event reaches to the end of a text whose last line has content, but no line break.
 fn ends_without_break(text: &str, span: &Span) -> bool {
-    let last_line = text.rsplit(['\n', '\r']).next().unwrap_or_default();
-    span.end.byte_offset() == Some(text.len()) && !last_line.trim_ascii().is_empty()
+    // The last line may be all of it, and events many.
+    span.end.byte_offset() == Some(text.len())
+        && !text.rsplit(['\n', '\r']).next().unwrap_or_default().trim_ascii().is_empty()
 }
 
 /// The parser supplies the missing break to a block scalar; go-yaml does not. Helm stores hooks without it.

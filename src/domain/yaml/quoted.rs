@@ -49,17 +49,7 @@ pub fn indent_quoted(text: &str) -> Option<Indented> {
         return None;
     }
     let (numbers, _) = cure(text).ok()?;
-    let indent = deeper_than_all(text);
-    let mut starts = Vec::with_capacity(numbers.len());
-    let mut numbers_left = numbers.iter().peekable();
-    let mut at = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        if numbers_left.next_if(|&&number| number == index + 1).is_some() {
-            starts.push(at);
-        }
-        at += line.len();
-    }
-    Some(Indented { text: indent_lines(text, &numbers, &indent), lines: starts, blanks: indent.len() })
+    Some(indent_lines(text, &numbers, &deeper_than_all(text)))
 }
 
 /// Returns the lines that must be indented, ascending, and what the text then says.
@@ -77,7 +67,7 @@ fn cure_further(text: &str, lines: Vec<usize>, indent: &str) -> Result<(Vec<usiz
     let mut lines = lines;
     let mut cured_until = 0;
     for _ in 0..MAX_READINGS {
-        match build::first_document(&indent_lines(text, &lines, indent)) {
+        match build::first_document(&indent_lines(text, &lines, indent).text) {
             Err(fault) if fault.wants_indent && fault.line > cured_until => {
                 let more = surely_quoted(text, fault.line);
                 cured_until = more.last().copied().unwrap_or(fault.line);
@@ -88,7 +78,7 @@ fn cure_further(text: &str, lines: Vec<usize>, indent: &str) -> Result<(Vec<usiz
             answer => return answer.map(|reading| (lines, reading)),
         }
     }
-    build::first_document(&indent_lines(text, &lines, indent)).map(|reading| (lines, reading))
+    build::first_document(&indent_lines(text, &lines, indent).text).map(|reading| (lines, reading))
 }
 
 /// Returns blanks enough to be deeper than any block.
@@ -98,16 +88,19 @@ fn deeper_than_all(text: &str) -> String {
 }
 
 /// Returns the text with those lines (counted from 1, ascending) indented.
-fn indent_lines(text: &str, lines: &[usize], indent: &str) -> String {
-    let mut indented = String::with_capacity(text.len() + lines.len() * indent.len());
-    let mut lines = lines.iter().peekable();
+fn indent_lines(text: &str, numbers: &[usize], indent: &str) -> Indented {
+    let mut indented = String::with_capacity(text.len() + numbers.len() * indent.len());
+    let mut lines = Vec::with_capacity(numbers.len());
+    let mut at = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        if lines.next_if(|&&number| number == index + 1).is_some() {
+        if numbers.get(lines.len()) == Some(&(index + 1)) {
             indented.push_str(indent);
+            lines.push(at);
         }
         indented.push_str(line);
+        at += line.len();
     }
-    indented
+    Indented { text: indented, lines, blanks: indent.len() }
 }
 
 /// Returns the lines from `first`, which the parser found to be within quotes, to where quotes of either kind could end.

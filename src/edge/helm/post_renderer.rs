@@ -17,7 +17,9 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{Helm, HelmError};
-use crate::domain::post_rendering::{FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE, Mode};
+use crate::domain::post_rendering::{
+    FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, IN_RUN_FLAG, MODE_VARIABLE, Mode, RULES_VARIABLE,
+};
 use crate::domain::yaml;
 
 /// The name in `postrenderer/plugin.yaml`.
@@ -35,6 +37,8 @@ pub struct PostRendering<'a> {
     pub folder: &'a Path,
     /// The user's own, by name, and its arguments.
     pub first: Option<(&'a str, &'a [&'a str])>,
+    /// The file with the rules, if there are any.
+    pub rules: Option<&'a Path>,
 }
 
 /// A Helm command cannot be given our post-renderer.
@@ -76,7 +80,7 @@ impl Helm {
             self.environment.clone().with(MODE_VARIABLE, rendering.mode.word()).with(FOLDER_VARIABLE, rendering.folder);
         let (name, arguments, first) = if major < 4 {
             let first = rendering.first.map(|(name, arguments)| program(name, arguments));
-            (self.guard.to_string_lossy().into_owned(), vec![COMMAND], first)
+            (self.guard.to_string_lossy().into_owned(), vec![COMMAND, IN_RUN_FLAG], first)
         } else {
             let known = self.plugin_folders().await?;
             let first = rendering.first.map(|(name, arguments)| plugin(&known, name, arguments)).transpose()?;
@@ -87,11 +91,15 @@ impl Helm {
                 source: io::Error::other(error),
             })?;
             environment = environment.with("HELM_PLUGINS", list);
-            (PLUGIN_NAME.to_owned(), Vec::new(), first)
+            (PLUGIN_NAME.to_owned(), vec![IN_RUN_FLAG], first)
         };
         environment = match first {
             Some(first) => environment.with(FIRST_VARIABLE, json(&first)),
             None => environment.without(FIRST_VARIABLE),
+        };
+        environment = match rendering.rules {
+            Some(rules) => environment.with(RULES_VARIABLE, rules),
+            None => environment.without(RULES_VARIABLE),
         };
         let mut flags = vec!["--post-renderer".to_owned(), name];
         flags.extend(arguments.iter().flat_map(|word| ["--post-renderer-args".to_owned(), (*word).to_owned()]));

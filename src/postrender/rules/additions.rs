@@ -70,6 +70,11 @@ impl Addition {
         additions
     }
 
+    /// Tells whether both are the same object.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        Object::new(Value::Object(other.document.clone())).is_ok_and(|object| self.is(&object))
+    }
+
     /// Tells whether it stands before documents of that kind.
     pub(crate) fn is_before(&self, kind: &str) -> bool {
         rank(self.kind()) < rank(kind)

@@ -36,6 +36,14 @@ impl Rules {
     /// [`RuleError`] if a rule needs to know what `about` does not say.
     pub fn new(rules: &[Rule], about: About) -> Result<Self, RuleError> {
         let holding = profile::holding(rules, &about)?;
+        let additions = Addition::of(&holding);
+        for (index, addition) in additions.iter().enumerate() {
+            if additions.iter().take(index).any(|other| other.is_as(addition)) {
+                let rule = holding.get(addition.rule).map(|rule| rule.name.clone()).unwrap_or_default();
+                let cause = format!("{} {} is added by an earlier change, too", addition.kind(), addition.name());
+                return Err(RuleError { rule, cause });
+            }
+        }
         let has = |change: &Change| holding.iter().any(|rule| rule.changes.contains(change));
         let (drops, names_jobs) = (has(&Change::Drop), has(&Change::UniqueJobNames));
         Ok(Self { holding, about, drops, names_jobs })
@@ -106,7 +114,8 @@ impl Rules {
     /// Tells whether a document may be selected; it is not if no kind of a rule is a word of it.
     pub(super) fn can_select(&self, bytes: &[u8]) -> bool {
         // A kind may be written with escapes or as a tagged scalar.
-        let is_odd = memchr::memchr(b'\\', bytes).is_some() || memchr::memmem::find(bytes, b"!!").is_some();
+        let has = |needle: &[u8]| memchr::memmem::find(bytes, needle).is_some();
+        let is_odd = memchr::memchr(b'\\', bytes).is_some() || has(b"!!") || has(b"yaml.org,2002:");
         is_odd
             || self.holding.iter().any(|rule| {
                 rule.select.kinds.is_empty()

@@ -1,7 +1,7 @@
 //! Plain block style, read line by line into the tree that the parser makes of it, several times as fast.
 //!
 //! What is not read here (flow style but for short lists, anchors, tags, escapes, folded blocks, tabs, empty values) is for the
-//! parser. Nothing rests on this reader alone: an edited document is proven by the parser, and tests hold both against each other.
+//! parser. What is edited is proven by the parser; that the two agree on all else is held by tests, which compare them wherever they go.
 
 use std::borrow::Cow;
 

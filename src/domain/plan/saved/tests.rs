@@ -47,6 +47,7 @@ fn binding() -> Binding {
         values_digest: Some("sha256:v".into()),
         flags: vec!["--wait".into()],
         flags_digest: "sha256:f".into(),
+        rules_digest: None,
     }
 }
 

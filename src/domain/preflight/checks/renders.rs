@@ -18,7 +18,7 @@ fn run(facts: &Facts) -> Outcome {
             Some(check) => Outcome::could_not_tell(format!("no dry run was made ({because}): see `{check}`")),
             None => Outcome::fail(
                 format!("Helm's dry run of chart `{}` did not succeed: {because}", facts.chart.source),
-                "correct the chart or the values that it names; `helm upgrade` with your flags and `--dry-run=server` shows all",
+                "correct the chart, the values or the rule that it names; `helm upgrade` with your flags and `--dry-run=server` shows all that Helm says",
             ),
         };
     }
