@@ -24,6 +24,7 @@ pub(super) struct ProfileArgs {
 
 impl ProfileArgs {
     /// Tells whether any was given.
+    #[cfg(feature = "cluster")]
     pub(super) fn are_named(&self) -> bool {
         !self.profile.is_empty() || !self.profile_file.is_empty()
     }
