@@ -1,8 +1,8 @@
 //! What a run tells its post-renderer, and what that tells back: names of variables and files, and their contents.
 //!
 //! The post-renderer is a process that Helm starts, not we. It knows the run by two environment variables, which Helm hands on
-//! (source: Helm 3 `pkg/postrender/exec.go`, Helm 4 `internal/plugin/runtime_subprocess.go`); without them it passes everything
-//! through. Helm 4 throws away what it says, so that it leaves its complaint in a file.
+//! (source: Helm 3 `pkg/postrender/exec.go`, Helm 4 `internal/plugin/runtime_subprocess.go`); without them it is an
+//! ordinary post-renderer. Helm 4 throws away what it says, so that it leaves its complaint in a file.
 
 mod notes;
 

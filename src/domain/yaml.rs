@@ -10,6 +10,7 @@ mod agreed;
 mod build;
 mod quoted;
 mod scalar;
+mod syntax;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -17,6 +18,7 @@ use thiserror::Error;
 pub use agreed::parse_agreed;
 pub use build::MAX_DEPTH;
 pub use quoted::{Indented, indent_quoted};
+pub(crate) use syntax::{block_words, events};
 
 /// One document of a stream.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,7 @@ use crate::domain::facts::{
     RightFacts, RunFacts, TargetFacts,
 };
 use crate::domain::object::{Object, ObjectRef};
-use crate::domain::post_rendering::{About, Following};
+use crate::domain::post_rendering::About;
 use crate::domain::release::{self, Release, ReleaseStatus};
 use crate::domain::release_objects::{NamedObject, named_objects, runs_in_upgrade};
 use crate::domain::report::Problem;
@@ -25,7 +25,7 @@ use super::failure::Failure;
 use super::hold;
 use super::inputs::Inputs;
 use super::rendering;
-use super::ruled;
+use super::ruled::{self, Ruled};
 use super::session::Session;
 
 /// The facts, and the large or secret things that they were drawn from.
@@ -38,10 +38,8 @@ pub struct Gathered {
     pub current: Option<Release>,
     /// What Helm's dry run made of chart and values; nothing if it failed.
     pub target: Option<Release>,
-    /// The rules that were followed, if any changed anything.
-    pub following: Option<Following>,
-    /// What of the rules the plan warns.
-    pub rule_warnings: Vec<String>,
+    /// What the rules did to it.
+    pub ruled: Ruled,
 }
 
 /// A revision and the `resourceVersion` of its record.
@@ -74,6 +72,12 @@ pub fn deployed(history: &[Revision]) -> Option<&Release> {
     history.iter().rev().find(is_deployed).map(|revision| &revision.release)
 }
 
+/// Returns the revision that an upgrade starts from: the deployed one, or the newest if none is; nothing if there is no release.
+#[must_use]
+pub fn current(history: &[Revision]) -> Option<&Release> {
+    deployed(history).or_else(|| history.last().map(|newest| &newest.release))
+}
+
 /// Reads the facts for an upgrade.
 ///
 /// # Errors
@@ -91,11 +95,11 @@ pub async fn gather(
     let history = read_history(session, release).await?;
     clock.progress(format!("chart {}", inputs.args.chart));
     let chart = pull(session, inputs, folder).await?;
-    let current = deployed(&history).or_else(|| history.last().map(|newest| &newest.release));
+    let current = current(&history);
     clock.progress("Helm's dry run");
-    let (target, following, rule_warnings) = match render(session, inputs, folder, &chart, &history).await {
-        Ok(Rendered { dry_run, following, warnings }) => (Ok(dry_run), following, warnings),
-        Err(because) => (Err(because), None, Vec::new()),
+    let (target, ruled) = match render(session, inputs, folder, &chart, &history).await {
+        Ok((dry_run, ruled)) => (Ok(dry_run), ruled),
+        Err(because) => (Err(because), Ruled::default()),
     };
     register_secrets(session, current, target.as_ref().ok().map(|dry_run| &dry_run.release));
     let named = named_objects(current, target.as_ref().ok().map(|dry_run| &dry_run.release), &session.namespace)
@@ -135,7 +139,7 @@ pub async fn gather(
     clock.finish(format!("{} objects, {}", facts.objects.len(), counted(history.len(), "revision")));
     let current = current.cloned();
     let target = target.ok().map(|dry_run| dry_run.release);
-    Ok(Gathered { facts, chart, current, target, following, rule_warnings })
+    Ok(Gathered { facts, chart, current, target, ruled })
 }
 
 /// Reads the facts for a rollback to `to_revision`: its objects are the target.
@@ -227,25 +231,15 @@ fn only_entry(folder: &Path) -> Option<String> {
     entries.next().is_none().then(|| entry.to_string_lossy().into_owned())
 }
 
-/// What Helm's dry run made, and what the rules did to it.
-pub struct Rendered {
-    /// The exact manifests and values of the target.
-    pub dry_run: DryRun,
-    /// The rules that were followed, if any changed anything.
-    pub following: Option<Following>,
-    /// What of the rules the plan warns.
-    pub warnings: Vec<String>,
-}
-
-/// Helm's own dry run: the exact manifests and values of the target, and the rules that changed something in it. A pending release is refused by Helm even here, and
-/// preflight explains it better, so it is not asked.
+/// Helm's own dry run: the exact manifests and values of the target, and what the rules did to them. A pending release is refused by
+/// Helm even here, and preflight explains it better, so it is not asked.
 pub(super) async fn render(
     session: &Session,
     inputs: &Inputs,
     folder: &RunFolder,
     chart: &PulledChart,
     history: &[Revision],
-) -> Result<Rendered, String> {
+) -> Result<(DryRun, Ruled), String> {
     if let Some(newest) = history.last() {
         if newest.release.info.status.is_pending() {
             return Err(format!("revision {} is {}", newest.release.revision, newest.release.info.status));
@@ -253,23 +247,21 @@ pub(super) async fn render(
     } else if !inputs.args.installs() {
         return Err("the release does not exist".to_owned());
     }
-    let current = deployed(history).or_else(|| history.last().map(|newest| &newest.release));
-    let Some(mut about) = ruled::about(session, inputs, chart, current) else {
-        let dry_run = dry_run(session, inputs, folder, chart, None).await?;
-        return Ok(Rendered { dry_run, following: None, warnings: Vec::new() });
+    let Some(mut about) = ruled::about(session, inputs, chart, current(history)) else {
+        return Ok((dry_run(session, inputs, folder, chart, None).await?, Ruled::default()));
     };
-    let mut ruled = dry_run(session, inputs, folder, chart, Some(&about)).await?;
-    if let Some(of_size) = ruled::with_record(inputs, &about, ruled.record_bytes) {
+    let mut target = dry_run(session, inputs, folder, chart, Some(&about)).await?;
+    if let Some(of_size) = ruled::with_record(inputs, &about, target.record_bytes) {
         about = of_size;
-        ruled = dry_run(session, inputs, folder, chart, Some(&about)).await?;
+        target = dry_run(session, inputs, folder, chart, Some(&about)).await?;
     }
     let following = ruled::followed(session, folder, about).map_err(|error| one_line(&error))?;
-    let warnings = ruled::warnings(session, inputs, &following, &ruled.release);
+    let warnings = ruled::warnings(session, inputs, &following, &target.release);
     if following.notes.changed > 0 {
-        return Ok(Rendered { dry_run: ruled, following: Some(following), warnings });
+        return Ok((target, Ruled { following: Some(following), warnings }));
     }
     // What no rule changes goes the way that it would go without rules.
-    Ok(Rendered { dry_run: dry_run(session, inputs, folder, chart, None).await?, following: None, warnings })
+    Ok((dry_run(session, inputs, folder, chart, None).await?, Ruled { following: None, warnings }))
 }
 
 async fn dry_run(

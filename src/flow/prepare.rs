@@ -5,6 +5,7 @@ use super::gather::{self, Gathered};
 use super::inputs::Inputs;
 use super::rehearse::{self, UpgradeScene};
 use super::rendering;
+use super::ruled::Ruled;
 use super::saved_plan;
 use super::session::Session;
 use super::upgrade::Question;
@@ -14,7 +15,6 @@ use crate::domain::object::TypedName;
 use crate::domain::plan::build::PlanOptions;
 use crate::domain::plan::saved::{Drift, SavedPlan};
 use crate::domain::plan::{Plan, build};
-use crate::domain::post_rendering::Following;
 use crate::domain::preflight::{self, Finding, Waiver, WaiverError};
 use crate::domain::random::RandomField;
 use crate::domain::rehearsed::consent::{self, Accepted};
@@ -54,10 +54,8 @@ pub struct Prepared {
     pub chart: Option<PulledChart>,
     /// What Helm's dry run made of chart and values; absent where it failed, and in a rollback.
     pub target: Option<Release>,
-    /// The rules that are followed, if any changes anything.
-    pub following: Option<Following>,
-    /// What of the rules the plan warns.
-    pub rule_warnings: Vec<String>,
+    /// What the rules of profiles did to that.
+    pub ruled: Ruled,
     /// What the checks found.
     pub findings: Vec<Finding>,
     /// What the rehearsal found; absent where a check blocks, and in a rollback.
@@ -106,7 +104,7 @@ impl Prepared {
 pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Result<Prepared, Failure> {
     let run_id = host::new_run_id();
     let folder = RunFolder::create(&session.runs_root, &run_id)?;
-    let Gathered { facts, chart, current, target, following, rule_warnings } =
+    let Gathered { facts, chart, current, target, ruled } =
         gather::gather(session, inputs, &folder, asked.is_read_only).await?;
     if let Some(saved) = &asked.saved {
         saved_plan::hold_to(session, inputs, &facts, saved).await?;
@@ -118,8 +116,7 @@ pub async fn prepare(session: &Session, inputs: &Inputs, asked: &Asked) -> Resul
         facts,
         chart: None,
         target,
-        following,
-        rule_warnings,
+        ruled,
         findings,
         rehearsed: None,
         standing: Vec::new(),
@@ -157,7 +154,7 @@ async fn plan(
         Some(saved) => saved_plan::reviewed(session, &folder, saved)?,
         None => None,
     };
-    let following = prepared.following.clone();
+    let Ruled { following, warnings: of_rules } = prepared.ruled.clone();
     let about = following.as_ref().map(|following| &following.about);
     let mut rendering = match &replay {
         Some(replay) => rendering::replay(session, scene.inputs, &folder, about, replay).await,
@@ -170,7 +167,7 @@ async fn plan(
     let accepted = Accepted { deletions: &asked.deletions, waivers: &asked.waivers };
     plan.accepted = found.accepted(&accepted);
     plan.warnings.extend(consent::unused(&asked.waivers, &found));
-    plan.warnings.append(&mut prepared.rule_warnings);
+    plan.warnings.extend(of_rules);
     let has_cures = plan.steps.iter().any(|step| step.action.removes().is_some());
     let is_curable = has_cures && found.standing(&accepted).all(|finding| !finding.needs_a_person());
     let is_worth_it = is_curable || found.end.exit_code == 0 && found.standing(&accepted).next().is_none();
@@ -198,7 +195,7 @@ async fn plan(
         replay = Some(rendering::kept(session, &folder, random)?);
     }
     plan.replay = replay;
-    plan.following.clone_from(&following);
+    plan.following = following;
     rendering::name_in_full(&mut proven.end.problems, &plan);
     prepared.folder.write("rehearsal.json", &serde_json::to_vec_pretty(&proven).map_err(anyhow::Error::from)?)?;
     prepared.standing = proven.standing(&accepted).cloned().collect();
@@ -212,8 +209,8 @@ async fn plan(
 /// Plans from the facts alone, for somebody who may only read.
 fn plan_unrehearsed(session: &Session, prepared: &mut Prepared, options: &PlanOptions) -> Result<(), Failure> {
     let mut plan = build::upgrade(&prepared.facts, &prepared.findings, &[], options);
-    plan.warnings.append(&mut prepared.rule_warnings);
-    plan.following.clone_from(&prepared.following);
+    plan.warnings.extend(prepared.ruled.warnings.clone());
+    plan.following.clone_from(&prepared.ruled.following);
     plan.warnings.push(UNREHEARSED.to_owned());
     keep_plan(session, prepared, plan)
 }

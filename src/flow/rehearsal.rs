@@ -5,6 +5,7 @@ use super::gather::{self, Revision};
 use super::inputs::Inputs;
 use super::rehearse::{self, Played, UpgradeScene};
 use super::rendering;
+use super::ruled::Ruled;
 use super::session::Session;
 use crate::domain::plan::explain;
 use crate::domain::post_rendering::About;
@@ -22,7 +23,7 @@ pub async fn of_upgrade(session: &Session, inputs: &Inputs, mode: Mode) -> Resul
     let folder = RunFolder::create(&session.runs_root, &host::new_run_id())?;
     let history = gather::read_history(session, &inputs.args.release).await?;
     let chart = gather::pull(session, inputs, &folder).await?;
-    let current = gather::deployed(&history).or_else(|| history.last().map(|newest| &newest.release));
+    let current = gather::current(&history);
     gather::register_secrets(session, current, None);
     let scene = UpgradeScene { inputs, chart: &chart, current, mode };
     let about =
@@ -42,12 +43,12 @@ async fn ruled_by(
     history: &[Revision],
 ) -> Result<Option<About>, Failure> {
     let rendered = gather::render(session, inputs, folder, chart, history).await;
-    let rendered = rendered.map_err(|because| {
+    let (_, Ruled { following, warnings }) = rendered.map_err(|because| {
         Failure::blocked(anyhow::anyhow!(because)).while_doing("render the chart by the rules of the profile")
     })?;
-    let lines = rendered.following.iter().flat_map(|following| &following.notes.rules).map(explain::rule);
-    lines.chain(rendered.warnings).for_each(|line| session.note(line));
-    Ok(rendered.following.map(|following| following.about))
+    let lines = following.iter().flat_map(|following| &following.notes.rules).map(explain::rule);
+    lines.chain(warnings).for_each(|line| session.note(line));
+    Ok(following.map(|following| following.about))
 }
 
 /// Rehearses any command that honours KUBECONFIG; `words` begin with the program.

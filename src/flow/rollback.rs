@@ -6,6 +6,7 @@ use super::gather::{self, Revision};
 use super::prepare::{self, Prepared};
 use super::report;
 use super::resume::{self, Direction};
+use super::ruled::Ruled;
 use super::run::Run;
 use super::session::Session;
 use super::upgrade::{Ask, Consent};
@@ -61,8 +62,7 @@ pub async fn rollback(
         facts,
         chart: None,
         target: None,
-        following: None,
-        rule_warnings: Vec::new(),
+        ruled: Ruled::default(),
         findings,
         rehearsed: None,
         standing: Vec::new(),

@@ -6,11 +6,21 @@ use super::inputs::Inputs;
 use super::session::Session;
 use crate::domain::manifest;
 use crate::domain::object::Object;
+use crate::domain::plan::explain;
 use crate::domain::post_rendering::{About, Following, NOTES_FILE, Notes};
 use crate::domain::profile::{Change, Rule, Subject, holding};
 use crate::domain::release::Release;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::PulledChart;
+
+/// What rules did to a render.
+#[derive(Debug, Clone, Default)]
+pub struct Ruled {
+    /// The rules that are followed, if any changes anything.
+    pub following: Option<Following>,
+    /// Of what the plan warns because of them.
+    pub warnings: Vec<String>,
+}
 
 /// Hooks that are named; the rest are counted.
 const NAMED: usize = 3;
@@ -77,16 +87,12 @@ fn unreached(rules: &[Rule], following: &Following, target: &Release) -> Option<
     let first = rules.first()?;
     let hooks = hooks.iter().filter(|hook| rules.iter().any(|rule| is_for(rule, hook)));
     let hooks: Vec<String> = hooks.map(|hook| format!("{} {}", hook.kind(), hook.name())).collect();
-    let more = match hooks.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let hooks = hooks.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let hooks = explain::some(&hooks, NAMED);
     let rules = match rules.len() {
         1 => format!("rule `{}` is", first.name),
         count => format!("{count} rules (`{}` is the first) are", first.name),
     };
-    Some(format!("{rules} not applied to hooks, which Helm 3 gives to no post-renderer: {hooks}{more}"))
+    Some(format!("{rules} not applied to hooks, which Helm 3 gives to no post-renderer: {hooks}"))
 }
 
 fn selects(rule: &Rule, about: &About, object: &Object) -> bool {

@@ -28,6 +28,34 @@ impl<'a> Simple<'a> {
     }
 }
 
+/// A line of a text, without its break.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a> {
+    pub(super) line: &'a str,
+    /// Within the text.
+    pub(super) start: usize,
+    pub(super) indent: usize,
+}
+
+impl<'a> Row<'a> {
+    /// Returns the row that begins at `start`; nothing behind the last one.
+    pub(super) fn at(text: &'a str, start: usize) -> Option<Self> {
+        let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
+        let line = rest.get(..memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len()))?;
+        Some(Self { line, start, indent: indent_of(line) })
+    }
+
+    /// The first byte that is no blank; nothing on a blank line.
+    pub(super) fn first(&self) -> Option<u8> {
+        self.line.as_bytes().get(self.indent).copied()
+    }
+
+    /// Where the row behind this one begins.
+    pub(super) fn past(&self) -> usize {
+        self.start + self.line.len() + 1
+    }
+}
+
 /// Returns how many blanks begin the line.
 pub(super) fn indent_of(line: &str) -> usize {
     line.bytes().position(|byte| byte != b' ').unwrap_or(line.len())
@@ -36,6 +64,11 @@ pub(super) fn indent_of(line: &str) -> usize {
 /// Tells whether there are but blanks and a comment.
 pub(super) fn is_blank(line: &str) -> bool {
     matches!(line.as_bytes().get(indent_of(line)), None | Some(b'#'))
+}
+
+/// Tells whether nothing but blanks and a comment stand behind `end`.
+pub(super) fn is_end(line: &str, end: usize) -> bool {
+    line.get(end..).is_some_and(|behind| behind.is_empty() || behind.starts_with(' ') && is_blank(behind))
 }
 
 /// Returns the scalar behind a colon, if it ends on this line; `from` is the place behind the colon. A comment may follow.
@@ -52,8 +85,7 @@ pub(super) fn scalar(line: &str, start: usize) -> Option<Simple<'_>> {
         quote @ (b'"' | b'\'') => {
             let within = value.get(1..)?;
             let end = memchr::memchr(*quote, within.as_bytes())?;
-            let behind = within.get(end + 1..)?;
-            let is_end = behind.is_empty() || behind.starts_with(' ') && is_blank(behind);
+            let is_end = is_end(within, end + 1);
             let text = within.get(..end).filter(|text| is_end && !text.contains('\\'))?;
             let quotes = if *quote == b'"' { Quotes::Double } else { Quotes::Single };
             Some(Simple { text, quotes, start, end: start + end + 2 })

@@ -5,7 +5,7 @@
 
 use smallvec::SmallVec;
 
-use super::lines::{self, Simple};
+use super::lines::{self, Row, Simple};
 use super::writer::{self, Quotes};
 
 /// The two maps of the metadata that rules change most.
@@ -95,17 +95,10 @@ impl<'a> Metadata<'a> {
         // The key whose nested lines are read, if its value may still begin.
         let mut open: Option<&str> = None;
         let mut at = 0;
-        while at < text.len() {
-            let start = at;
-            let rest = text.get(start..)?;
-            let length = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
-            at += length + 1;
-            let line = rest.get(..length)?;
-            let indent = lines::indent_of(line);
-            let first = match line.as_bytes().get(indent) {
-                None | Some(b'#') => continue,
-                Some(first) => *first,
-            };
+        while let Some(row) = Row::at(text, at) {
+            at = row.past();
+            let Row { line, start, indent } = row;
+            let Some(first) = row.first().filter(|first| *first != b'#') else { continue };
             if metadata.indent == 0 {
                 metadata.indent = indent;
             }
@@ -185,11 +178,10 @@ impl<'a> Metadata<'a> {
             let indent = if is_made { self.indent * 2 } else { section.indent };
             let row = out.len();
             if let Some(Mark { value, .. }) = old {
-                let rest = text.get(line..)?;
-                let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+                let old = Row::at(text, line)?.line;
                 let new = writer::scalar(&wanted.value.as_str().into(), value.quotes);
-                out.extend([rest.get(..value.start)?, &new, rest.get(value.end..end)?]);
-                done += end;
+                out.extend([old.get(..value.start)?, &new, old.get(value.end..)?]);
+                done += old.len();
             } else {
                 push_blanks(out, indent);
                 out.push_str(&wanted.line);

@@ -16,7 +16,8 @@ use super::proof;
 use super::rules::{self, Chosen, ObjectEdit, Rules};
 use super::stream::{Document, Documents};
 use super::tree::Tree;
-use crate::domain::manifest;
+use crate::domain::manifest::{self, ManifestError};
+use crate::domain::object::Object;
 use crate::domain::post_rendering::Notes;
 use crate::domain::profile::{Change, Subject};
 
@@ -74,7 +75,7 @@ pub enum RenderError {
 /// [`RenderError`].
 pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Notes, RenderError> {
     let mut documents = Documents::new(input);
-    let pending = rules.additions();
+    let pending = rules.additions().to_vec();
     let mut rendering = Rendering {
         rules,
         output,
@@ -82,7 +83,7 @@ pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Not
         notes: Notes::default(),
         marks: HashMap::new(),
         edited: String::new(),
-        written: 0,
+        has_object: false,
         pending,
         added: Vec::new(),
         last_byte: None,
@@ -102,8 +103,8 @@ struct Rendering<'r, W> {
     marks: HashMap<Chosen, Option<Rc<[Wanted]>>>,
     /// The lines of a document's metadata, edited.
     edited: String,
-    /// Documents with objects of the release that were written.
-    written: usize,
+    /// Whether an object of the release was written.
+    has_object: bool,
     /// Documents that are yet to be added.
     pending: Vec<rules::Addition>,
     /// Documents that were added.
@@ -150,7 +151,7 @@ impl<W: Write> Rendering<'_, W> {
                 self.write(body.as_bytes())?;
             }
         }
-        self.written += usize::from(!self.rules.drops() || is_of_release(document));
+        self.has_object = self.has_object || !self.rules.drops() || is_of_release(document);
         Ok(())
     }
 
@@ -236,11 +237,10 @@ impl<W: Write> Rendering<'_, W> {
             Some(head) => head.kind.to_owned(),
             None if self.pending.is_empty() => return Ok(()),
             // The one that is installed first stands for a list.
-            None => {
-                let objects = manifest::parse(&String::from_utf8_lossy(document.bytes)).unwrap_or_default();
-                let Some(first) = objects.first() else { return Ok(()) };
-                first.kind().to_owned()
-            }
+            None => match manifests(document).unwrap_or_default().first() {
+                Some(first) => first.kind().to_owned(),
+                None => return Ok(()),
+            },
         };
         if self.add(|addition| addition.is_before(&kind))? && !document.bytes.starts_with(b"---") {
             self.write(b"---\n")?;
@@ -256,7 +256,7 @@ impl<W: Write> Rendering<'_, W> {
             return Ok(());
         }
         // What is no manifest is not the object.
-        let objects = manifest::parse(&String::from_utf8_lossy(document.bytes)).unwrap_or_default();
+        let objects = manifests(document).unwrap_or_default();
         self.pending.retain(|addition| !objects.iter().any(|object| addition.is(object)));
         match self.added.iter().find(|addition| objects.iter().any(|object| addition.is(object))) {
             None => Ok(()),
@@ -285,7 +285,7 @@ impl<W: Write> Rendering<'_, W> {
                 self.notes.add(&rule.name, &rule.because, object, || "added".to_owned());
             }
             self.notes.changed += 1;
-            self.written += 1;
+            self.has_object = true;
             if self.last_byte.is_some_and(|byte| byte != b'\n') {
                 // A line break could belong to the last value.
                 return Err(RenderError::NoLineBreak { object: named(addition.kind(), None, addition.name()) });
@@ -448,7 +448,7 @@ impl<W: Write> Rendering<'_, W> {
             return Err(RenderError::Empty);
         }
         self.add(|_| true)?;
-        if self.written == 0 {
+        if !self.has_object {
             let rules: Vec<&str> = self.notes.rules.iter().map(|notes| notes.rule.as_str()).collect();
             return Err(RenderError::NothingLeft { rules: rules.join(", ") });
         }
@@ -464,9 +464,13 @@ impl<W: Write> Rendering<'_, W> {
 fn is_of_release(document: &Document<'_>) -> bool {
     let is_hook = memchr::memmem::find(document.bytes, b"helm.sh/hook").is_some();
     // What is no manifest is for Helm to refuse.
-    let has_object =
-        || manifest::parse(&String::from_utf8_lossy(document.bytes)).map_or(true, |objects| !objects.is_empty());
+    let has_object = || manifests(document).map_or(true, |objects| !objects.is_empty());
     !is_hook && (head::read(document).is_some() || has_object())
+}
+
+/// Returns the objects of a document, as Helm has them.
+fn manifests(document: &Document<'_>) -> Result<Vec<Object>, ManifestError> {
+    manifest::parse(&String::from_utf8_lossy(document.bytes))
 }
 
 /// Which changes are made of a document that is parsed.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
+use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
 use serde_json::Value;
 
 use crate::domain::yaml::{self, Indented};
@@ -146,12 +146,9 @@ impl<'a> Tree<'a> {
     }
 
     fn parse_as_it_is(text: &'a str) -> Result<Option<Self>, Fault> {
-        let mut options = Options::default();
-        // Another crate may turn the parser's comments on, and they fail on long comments.
-        options.set_emit_comments(false);
         let mut tree = Self::empty(text);
         let mut open: Vec<NodeId> = Vec::new();
-        for event in Parser::new_from_str_with_options(text, options) {
+        for event in yaml::events(text) {
             let (event, span) = event
                 .map_err(|error| Fault { line: error.marker().line().max(1), because: error.kind().to_string() })?;
             match event {
@@ -225,17 +222,9 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// The parser supplies the missing break to a block scalar that ends the text; go-yaml does not.
     fn keep_text(&mut self, id: NodeId, words: Cow<'a, str>) {
-        let words = if self.kind(id) == Kind::Block && self.ends_without_break(id) {
-            match words {
-                Cow::Borrowed(words) => Cow::Borrowed(words.strip_suffix('\n').unwrap_or(words)),
-                Cow::Owned(words) => Cow::Owned(words.strip_suffix('\n').unwrap_or(&words).to_owned()),
-            }
-        } else {
-            words
-        };
-        self.set_text(id, words);
+        let is_block = self.kind(id) == Kind::Block;
+        self.set_text(id, if is_block { yaml::block_words(self.text, self.end(id), words) } else { words });
     }
 
     fn set_text(&mut self, id: NodeId, words: Cow<'a, str>) {
@@ -245,11 +234,6 @@ impl<'a> Tree<'a> {
             node.is_written_otherwise = true;
             self.texts.push((id, words));
         }
-    }
-
-    fn ends_without_break(&self, id: NodeId) -> bool {
-        let last_line = self.text.rsplit(['\n', '\r']).next().unwrap_or_default();
-        self.end(id) == self.text.len() && !last_line.trim_ascii().is_empty()
     }
 
     fn keep_properties(&mut self, id: NodeId, anchor: usize, tag: Option<&granit_parser::Tag>) {

@@ -160,9 +160,7 @@ fn a_post_renderer_that_is_killed_leaves_the_release_as_it_was() {
         let mut command = upgrade(&scene, &[&option(&profile)]);
         // A post-renderer that has written half of its result when it is gone: Helm starts it by its name.
         let half = scene.folder().join("half");
-        let script = format!("#!/bin/sh\n{} \"$@\" | head -c 3000\nkill -9 $$\n", program().display());
-        fs::write(&half, script).expect("written");
-        fs::set_permissions(&half, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("executable");
+        crate::saved_plans::script(&half, &format!("{} \"$@\" | head -c 3000\nkill -9 $$", program().display()));
         if scene.helm.major() < 4 {
             command = replace_argument(&command, program().as_os_str(), half.as_os_str());
         } else {

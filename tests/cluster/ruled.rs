@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::post_render::PROFILE;
-use crate::saved_plans::{own_renderer, with_plugins};
+use crate::saved_plans::{own_renderer, script, with_plugins};
 use crate::support::program::{chart, files};
 use crate::support::{Bed, Helm, Running, Scene};
 
@@ -61,9 +61,7 @@ fn a_helm_that_loses_our_orders_on_the_way_follows_no_rules_and_nothing_else() {
         let flag = flag(&scene, PROFILE);
         let wrapper = scene.folder().join("helm");
         for lost in ["CSGHUB_POST_RENDER", "CSGHUB_POST_RENDER_RULES"] {
-            let text = format!("#!/bin/sh\nunset {lost}\nexec '{}' \"$@\"\n", scene.helm.binary.display());
-            fs::write(&wrapper, text).expect("written");
-            fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("executable");
+            script(&wrapper, &format!("unset {lost}\nexec '{}' \"$@\"", scene.helm.binary.display()));
             let mut command = scene.command(&scene.upgrade_words(&[&flag]));
             command.env("HELM_BIN", &wrapper);
             Running::start(command).end().expect(20).says(&format!("{lost} did not reach the post-renderer"));

@@ -256,7 +256,7 @@ fn turn(scene: &Scene<'_>, value: &str) {
         "metadata": {"name": "knob", "namespace": scene.namespace.name}}));
 }
 
-fn script(path: &Path, text: &str) {
+pub(crate) fn script(path: &Path, text: &str) {
     fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("written");
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("mode");
 }

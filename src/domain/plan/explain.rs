@@ -1,5 +1,7 @@
 //! A step in words: what it does, how it is reversed.
 
+use std::fmt::Display;
+
 use super::{Action, Plan, Step, Undo};
 use crate::domain::object::ObjectRef;
 use crate::domain::post_rendering::RuleNotes;
@@ -125,7 +127,7 @@ fn changes(rehearsed: &Rehearsed) -> Vec<String> {
 
 /// Returns at most `limit` names, then `and N more`.
 #[must_use]
-pub fn some(objects: &[ObjectRef], limit: usize) -> String {
+pub fn some<T: Display>(objects: &[T], limit: usize) -> String {
     let names: Vec<String> = objects.iter().take(limit).map(ToString::to_string).collect();
     match objects.len().saturating_sub(limit) {
         0 => names.join(", "),

@@ -81,31 +81,29 @@ pub enum ProfileError {
 /// [`ProfileError`] says what is wrong, and where.
 pub fn parse(text: &str) -> Result<Profile, ProfileError> {
     // What no reader could take otherwise needs no second one; that one is for errors, which it gives a line.
-    let agreed = yaml::parse_agreed(text).filter(is_shaped).and_then(|value| serde_json::from_value(value).ok());
+    let agreed = yaml::parse_agreed(text).and_then(|value| from_agreed(&value));
     let profile = agreed.map_or_else(|| parse_carefully(text), Ok)?;
     check(&profile)?;
     Ok(profile)
 }
 
-/// Tells whether mappings stand where they must: a list would be taken for one, its items for the fields in their order.
-fn is_shaped(profile: &Value) -> bool {
-    let is_list_of = |value: Option<&Value>, is_fine: &dyn Fn(&Value) -> bool| match value {
-        None => true,
-        Some(value) => value.as_array().is_some_and(|items| items.iter().all(is_fine)),
-    };
-    let is_change = |change: &Value| match change {
-        Value::Object(map) => map.iter().all(|(word, change)| {
-            let is_struct = ["set", "add-items", "remove-items", "take-claim"].contains(&word.as_str());
-            !is_struct || change.is_object()
+/// Returns the profile, if each list of the value is read as one: the library would take a list for a mapping, too, its items for the
+/// fields in their order.
+fn from_agreed(value: &Value) -> Option<Profile> {
+    let profile: Profile = serde_json::from_value(value.clone()).ok()?;
+    are_lists_kept(value, &serde_json::to_value(&profile).ok()?).then_some(profile)
+}
+
+fn are_lists_kept(given: &Value, read: &Value) -> bool {
+    match given {
+        Value::Array(items) => read.as_array().is_some_and(|others| {
+            items.len() == others.len() && items.iter().zip(others).all(|(one, other)| are_lists_kept(one, other))
         }),
-        other => other.is_string(),
-    };
-    let is_rule = |rule: &Value| {
-        rule.is_object()
-            && rule.get("select").is_none_or(Value::is_object)
-            && is_list_of(rule.get("changes"), &is_change)
-    };
-    profile.is_object() && is_list_of(profile.get("post-render"), &is_rule)
+        Value::Object(map) => {
+            map.iter().all(|(key, value)| are_lists_kept(value, read.get(key).unwrap_or(&Value::Null)))
+        }
+        _ => true,
+    }
 }
 
 /// Reads with the library that knows on which line a field stands, and holds its reading against Helm's.

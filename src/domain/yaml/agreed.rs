@@ -1,16 +1,14 @@
 //! Texts that every reader of YAML reads alike: one document, no anchors, no tags, no repeated keys, and no words that YAML 1.1 and 1.2
 //! take for different things.
 
-use granit_parser::{Event, Options, Parser, ScalarStyle};
+use granit_parser::{Event, ScalarStyle};
 use serde_json::Value;
 
-use super::scalar;
+use super::{scalar, syntax};
 
 /// Returns what the text says, if all readers surely read it alike; nothing where they may not, or where it is no YAML.
 #[must_use]
 pub fn parse_agreed(text: &str) -> Option<Value> {
-    let mut options = Options::default();
-    options.set_emit_comments(false);
     // Line breaks of YAML 1.1, directives, and a missing break at the end of a block.
     if text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
         || text.contains("\n%")
@@ -20,7 +18,7 @@ pub fn parse_agreed(text: &str) -> Option<Value> {
         return None;
     }
     let (mut nodes, mut has_ended) = (0, false);
-    for event in Parser::new_from_str_with_options(text, options) {
+    for event in syntax::events(text) {
         let (event, _) = event.ok()?;
         let (anchor, tag) = match &event {
             Event::DocumentEnd => {

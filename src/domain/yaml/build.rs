@@ -1,12 +1,12 @@
 //! From parser events to a value: anchors, aliases, merge keys, repeated keys.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span};
+use granit_parser::{ErrorKind, Event, ScalarStyle};
 use serde_json::{Map, Value};
 
 use super::scalar::{self, Scalar};
+use super::syntax;
 
 /// The deepest nesting that is read, aliases included; a guard for all that walks values by recursion.
 pub const MAX_DEPTH: usize = 500;
@@ -38,12 +38,9 @@ pub(super) struct Reading {
 
 /// Returns the first document in the text; null if there is none.
 pub(super) fn first_document(text: &str) -> Result<Reading, Fault> {
-    let mut options = Options::default();
-    // Another crate may turn the parser's comments on, and they fail on long comments.
-    options.set_emit_comments(false);
     let mut builder = Builder::default();
     let mut quoted = Vec::new();
-    for event in Parser::new_from_str_with_options(text, options) {
+    for event in syntax::events(text) {
         let (event, span) = event.map_err(|error| Fault {
             wants_indent: *error.kind() == ErrorKind::InvalidQuotedScalarIndent,
             ..Fault::new(error.marker().line(), error.kind().to_string())
@@ -55,33 +52,17 @@ pub(super) fn first_document(text: &str) -> Result<Reading, Fault> {
         if is_quoted && span.start.line() < span.end.line() {
             quoted.push((span.start.line(), span.end.line()));
         }
-        let event = if ends_without_break(text, &span) { without_last_break(event) } else { event };
+        let event = match (event, span.end.byte_offset()) {
+            (Event::Scalar(words, style @ (ScalarStyle::Literal | ScalarStyle::Folded), anchor, tag), Some(end)) => {
+                Event::Scalar(syntax::block_words(text, end, words), style, anchor, tag)
+            }
+            (event, _) => event,
+        };
         builder.take(event).map_err(|cause| Fault::new(span.start.line(), cause))?;
     }
     let root = builder.root.unwrap_or_else(|| Node::of_scalar(Scalar::Null));
     let value = root.into_value().map_err(|cause| Fault::new(1, cause))?;
     Ok(Reading { value, quoted })
-}
-
-/// Tells whether the event reaches to the end of a text whose last line has content, but no line break.
-fn ends_without_break(text: &str, span: &Span) -> bool {
-    // The last line may be all of it, and events many.
-    span.end.byte_offset() == Some(text.len())
-        && !text.rsplit(['\n', '\r']).next().unwrap_or_default().trim_ascii().is_empty()
-}
-
-/// The parser supplies the missing break to a block scalar; go-yaml does not. Helm stores hooks without it.
-fn without_last_break(event: Event<'_>) -> Event<'_> {
-    match event {
-        Event::Scalar(text, style @ (ScalarStyle::Literal | ScalarStyle::Folded), anchor, tag) => {
-            let text = match text {
-                Cow::Borrowed(text) => Cow::Borrowed(text.strip_suffix('\n').unwrap_or(text)),
-                Cow::Owned(text) => Cow::Owned(text.strip_suffix('\n').unwrap_or(&text).to_owned()),
-            };
-            Event::Scalar(text, style, anchor, tag)
-        }
-        other => other,
-    }
 }
 
 /// A finished node and what it costs to copy it.

@@ -72,7 +72,7 @@ impl Addition {
 
     /// Tells whether both are the same object.
     pub(super) fn is_as(&self, other: &Self) -> bool {
-        Object::new(Value::Object(other.document.clone())).is_ok_and(|object| self.is(&object))
+        self.identity() == other.identity()
     }
 
     /// Tells whether it stands before documents of that kind.
@@ -82,9 +82,15 @@ impl Addition {
 
     /// Tells whether this is the object.
     pub(crate) fn is(&self, object: &Object) -> bool {
-        let namespace =
-            self.document.get("metadata").and_then(|metadata| metadata.get("namespace")).and_then(Value::as_str);
-        self.kind() == object.kind() && self.name() == object.name() && namespace == object.namespace()
+        self.identity() == (object.kind(), object.name(), object.namespace())
+    }
+
+    fn identity(&self) -> (&str, &str, Option<&str>) {
+        (self.kind(), self.name(), self.of_metadata("namespace"))
+    }
+
+    fn of_metadata(&self, field: &str) -> Option<&str> {
+        self.document.get("metadata")?.get(field)?.as_str()
     }
 
     /// Its kind.
@@ -94,11 +100,7 @@ impl Addition {
 
     /// Its name.
     pub(crate) fn name(&self) -> &str {
-        self.document
-            .get("metadata")
-            .and_then(|metadata| metadata.get("name"))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.of_metadata("name").unwrap_or_default()
     }
 
     /// Returns it as a document, its separator included.

@@ -22,6 +22,7 @@ pub(super) use change::apply;
 pub struct Rules {
     holding: Vec<Rule>,
     about: About,
+    additions: Vec<Addition>,
     drops: bool,
     names_jobs: bool,
 }
@@ -46,7 +47,7 @@ impl Rules {
         }
         let has = |change: &Change| holding.iter().any(|rule| rule.changes.contains(change));
         let (drops, names_jobs) = (has(&Change::Drop), has(&Change::UniqueJobNames));
-        Ok(Self { holding, about, drops, names_jobs })
+        Ok(Self { holding, about, additions, drops, names_jobs })
     }
 
     /// Tells whether no rule holds.
@@ -56,8 +57,8 @@ impl Rules {
     }
 
     /// Returns the documents that are added.
-    pub(super) fn additions(&self) -> Vec<Addition> {
-        Addition::of(&self.holding)
+    pub(super) fn additions(&self) -> &[Addition] {
+        &self.additions
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Rule> {

@@ -6,8 +6,7 @@
 use std::borrow::Cow;
 
 use super::{DEEPEST, Kind, NodeId, Tree, small};
-use crate::postrender::lines;
-use crate::postrender::writer::Quotes;
+use crate::postrender::lines::{self, Row};
 
 /// The longest key, in bytes: YAML wants its colon within 1,024 characters.
 const LONGEST_KEY: usize = 1000;
@@ -42,30 +41,6 @@ struct Open {
     is_sequence: bool,
 }
 
-/// A line without its break.
-#[derive(Debug, Clone, Copy)]
-struct Row<'a> {
-    line: &'a str,
-    /// Within the text.
-    start: usize,
-    indent: usize,
-}
-
-impl Row<'_> {
-    fn is_blank(&self) -> bool {
-        self.indent == self.line.len()
-    }
-
-    fn is_comment(&self) -> bool {
-        self.line.as_bytes().get(self.indent) == Some(&b'#')
-    }
-
-    /// Where the row behind this one begins.
-    fn past(&self) -> usize {
-        self.start + self.line.len() + 1
-    }
-}
-
 struct Reader<'a> {
     tree: Tree<'a>,
     /// Where the next row begins.
@@ -78,16 +53,14 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Returns the row that begins at a place.
     fn row(&self, start: usize) -> Option<Row<'a>> {
-        let rest = self.tree.text.get(start..)?;
-        let line = rest.get(..memchr::memchr(b'\n', rest.as_bytes())?)?;
-        Some(Row { line, start, indent: lines::indent_of(line) })
+        Row::at(self.tree.text, start)
     }
 
     /// Returns the next row with more than blanks and a comment.
     fn next_content(&mut self) -> Option<Row<'a>> {
         while let Some(row) = self.row(self.at) {
             self.at = row.past();
-            if !row.is_blank() && !row.is_comment() {
+            if !matches!(row.first(), None | Some(b'#')) {
                 return Some(row);
             }
         }
@@ -152,11 +125,7 @@ impl<'a> Reader<'a> {
         if key.len() > LONGEST_KEY {
             return None;
         }
-        let kind = match row.line.as_bytes().get(at)? {
-            b'"' => Kind::DoubleQuoted,
-            b'\'' => Kind::SingleQuoted,
-            _ => Kind::Plain,
-        };
+        let kind = kind_of(*row.line.as_bytes().get(at)?);
         self.tree.push(row.start + at..row.start + behind - 1, kind);
         let rest = row.line.get(behind..)?;
         if lines::is_blank(rest) {
@@ -185,11 +154,11 @@ impl<'a> Reader<'a> {
         let (mut next, mut breaks) = (self.at, 0);
         while let Some(row) = self.row(next) {
             next = row.past();
-            if row.is_blank() {
+            let Some(begins) = row.first() else {
                 breaks += 1;
                 continue;
-            }
-            if row.indent <= parent || row.is_comment() {
+            };
+            if row.indent <= parent || begins == b'#' {
                 break;
             }
             let content = row.line.get(row.indent..)?.trim_end_matches(' ');
@@ -208,7 +177,6 @@ impl<'a> Reader<'a> {
     /// Quotes without backslashes, which may go on in deeper lines.
     fn quoted(&mut self, row: Row<'a>, at: usize, parent: usize) -> Option<()> {
         let quote = *row.line.as_bytes().get(at)?;
-        let kind = if quote == b'"' { Kind::DoubleQuoted } else { Kind::SingleQuoted };
         let start = row.start + at;
         let (mut row, mut from, mut breaks) = (row, at + 1, 0);
         let mut words: Option<Cow<'a, str>> = None;
@@ -228,15 +196,15 @@ impl<'a> Reader<'a> {
             }
             if let Some(end) = closing {
                 let end = from + end + 1;
-                is_end(row.line, end)?;
-                let id = self.tree.push(start..row.start + end, kind);
+                lines::is_end(row.line, end).then_some(())?;
+                let id = self.tree.push(start..row.start + end, kind_of(quote));
                 self.tree.set_text(id, words?);
                 return Some(());
             }
             row = self.row(self.at)?;
             from = row.indent;
             self.at = row.past();
-            if !row.is_blank() && row.indent <= parent {
+            if row.first().is_some() && row.indent <= parent {
                 return None;
             }
         }
@@ -245,12 +213,12 @@ impl<'a> Reader<'a> {
     /// A literal block.
     fn block(&mut self, row: Row<'a>, at: usize, parent: usize) -> Option<()> {
         let chomping = row.line.get(at + 1..).filter(|chomping| matches!(*chomping, "" | "-" | "+"))?;
-        let first = self.row(self.at).filter(|row| !row.is_blank() && row.indent > parent)?;
+        let first = self.row(self.at).filter(|row| row.first().is_some() && row.indent > parent)?;
         let mut words = String::new();
         while let Some(row) = self.row(self.at) {
             if row.line.is_empty() {
                 words.push('\n');
-            } else if row.is_blank() || row.indent > parent && row.indent < first.indent {
+            } else if row.first().is_none() || row.indent > parent && row.indent < first.indent {
                 return None;
             } else if row.indent < first.indent {
                 break;
@@ -277,7 +245,7 @@ impl<'a> Reader<'a> {
         let brackets = line.get(at..)?;
         if brackets.starts_with("{}") {
             self.tree.push(start + at..start + at + 2, Kind::FlowMapping);
-            return is_end(line, at + 2);
+            return lines::is_end(line, at + 2).then_some(());
         }
         let close = at + 1 + memchr::memchr(b']', brackets.strip_prefix('[')?.as_bytes())?;
         let list = self.tree.push(start + at..start + close + 1, Kind::FlowSequence);
@@ -287,12 +255,10 @@ impl<'a> Reader<'a> {
             let item = rest.get(..memchr::memchr(b',', rest.as_bytes()).unwrap_or(rest.len()))?;
             let scalar = lines::scalar(item, lines::indent_of(item))?;
             let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'_' | b'-');
-            let kind = match scalar.quotes {
-                Quotes::Double => Kind::DoubleQuoted,
-                Quotes::Single => Kind::SingleQuoted,
-                Quotes::None if scalar.text.bytes().all(is_word) => Kind::Plain,
-                Quotes::None => return None,
-            };
+            let kind = kind_of(*item.as_bytes().get(scalar.start)?);
+            if kind == Kind::Plain && !scalar.text.bytes().all(is_word) {
+                return None;
+            }
             if !item.get(scalar.end..)?.bytes().all(|byte| byte == b' ') {
                 return None;
             }
@@ -300,14 +266,17 @@ impl<'a> Reader<'a> {
             from += item.len() + 1;
         }
         self.end(list)?;
-        is_end(line, close + 1)
+        lines::is_end(line, close + 1).then_some(())
     }
 }
 
-/// Nothing but blanks and a comment stand behind `end`.
-fn is_end(line: &str, end: usize) -> Option<()> {
-    let behind = line.get(end..)?;
-    (behind.is_empty() || behind.starts_with(' ') && lines::is_blank(behind)).then_some(())
+/// Returns what a scalar is that is no block and begins so.
+fn kind_of(first: u8) -> Kind {
+    match first {
+        b'"' => Kind::DoubleQuoted,
+        b'\'' => Kind::SingleQuoted,
+        _ => Kind::Plain,
+    }
 }
 
 /// Puts a line behind those before it: one line break is a blank, of several the first means nothing.
