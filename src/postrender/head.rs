@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::lines;
+use super::lines::{self, Row};
 use super::stream::Document;
 
 /// The head of a document in plain block style.
@@ -25,32 +25,34 @@ pub(super) struct Head<'a> {
 /// Returns the head; nothing if the document is not in plain block style, as far as that matters.
 pub(super) fn read<'a>(document: &Document<'a>) -> Option<Head<'a>> {
     let bytes = document.bytes;
-    if memchr::memchr(b'\r', bytes).is_some() || !lines::end_alike_for_all(bytes) {
+    let is_odd = || memchr::memchr(b'\r', bytes).is_some() || !lines::end_alike_for_all(bytes);
+    if !document.is_simple && is_odd() {
         return None;
     }
-    let text = |range: Range<usize>| std::str::from_utf8(bytes.get(range)?).ok();
-    if !is_blank(text(document.body..*document.roots.first()?)?) {
+    let is_metadata = |&root: &usize| bytes.get(root..).is_some_and(|section| section.starts_with(b"metadata:"));
+    let end = document.section(document.roots.iter().position(is_metadata)?).end;
+    // Of what follows only keys are looked at.
+    let text = std::str::from_utf8(bytes.get(..end)?).ok()?;
+    if !is_blank(text.get(document.body..*document.roots.first()?)?) {
         return None;
     }
     let (mut api_version, mut kind, mut metadata) = (None, None, None);
     for index in 0..document.roots.len() {
-        let range = document.section(index);
-        let section = bytes.get(range.clone())?;
-        let key = key_of(section)?;
+        let Range { start, end } = document.section(index);
+        let key = key_of(bytes.get(start..end)?)?;
         match key {
             b"apiVersion" | b"kind" => {
-                let (first, rest) = first_line(section);
-                let first = std::str::from_utf8(first).ok()?;
-                let value = lines::value(first, key.len() + 1)?.as_text()?;
+                let first = Row::at(text, start)?;
+                let value = lines::value(first.line, key.len() + 1)?.as_text()?;
                 let place = if key == b"kind" { &mut kind } else { &mut api_version };
-                if !rest.is_empty() && !is_blank(std::str::from_utf8(rest).ok()?) || place.replace(value).is_some() {
+                if !is_blank(text.get(first.past().min(end)..end)?) || place.replace(value).is_some() {
                     return None;
                 }
             }
             b"metadata" => {
-                let (first, rest) = first_line(section);
-                let behind = std::str::from_utf8(first.get(key.len() + 1..)?).ok()?;
-                if !lines::is_blank(behind) || metadata.replace(range.end - rest.len()..range.end).is_some() {
+                let first = Row::at(text, start)?;
+                let is_block = lines::is_blank(first.line.get(key.len() + 1..)?);
+                if !is_block || metadata.replace(first.past().min(end)..end).is_some() {
                     return None;
                 }
             }
@@ -64,25 +66,26 @@ pub(super) fn read<'a>(document: &Document<'a>) -> Option<Head<'a>> {
     Some(Head { api_version: api_version?, kind: kind?, metadata: metadata? })
 }
 
-/// Returns the first line without its break, and the rest.
-fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
-    (bytes.get(..end).unwrap_or_default(), bytes.get(end + 1..).unwrap_or_default())
-}
-
 /// Returns the key that begins the line; an empty one for a list item; nothing for what may be anything.
 fn key_of(line: &[u8]) -> Option<&[u8]> {
     if line.starts_with(b"- ") || line.starts_with(b"-\n") {
         return Some(b"");
     }
-    let end = line.iter().position(|byte| !byte.is_ascii_alphanumeric())?;
+    let end = line.iter().position(|&byte| !lines::is_key(byte))?;
     let key = line.get(..end).filter(|key| key.first().is_some_and(u8::is_ascii_alphabetic))?;
     (line.get(end) == Some(&b':') && matches!(line.get(end + 1), None | Some(b' ' | b'\n'))).then_some(key)
 }
 
 /// Tells whether there are but blank lines and comments.
 fn is_blank(text: &str) -> bool {
-    text.split('\n').all(lines::is_blank)
+    let mut at = 0;
+    while let Some(row) = Row::at(text, at) {
+        if !matches!(row.first(), None | Some(b'#')) {
+            return false;
+        }
+        at = row.past();
+    }
+    true
 }
 
 #[cfg(test)]

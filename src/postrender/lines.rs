@@ -116,7 +116,7 @@ pub(super) fn plain_end(value: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         let ahead = value.get(at..)?;
-        let Some(step) = ahead.iter().position(|&byte| matches!(byte, b':' | b'#' | b'\t')) else {
+        let Some(step) = memchr::memchr3(b':', b'#', b'\t', ahead) else {
             return Some(value.len());
         };
         at += step;
@@ -151,6 +151,19 @@ pub(super) fn key(line: &str, indent: usize) -> Option<(&str, usize)> {
     matches!(behind, [b':'] | [b':', b' ', ..]).then_some((key, indent + end + 1))
 }
 
-fn is_key(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'_' | b'-')
+/// By byte, whether it is one of a plain key: a table, for all keys pass here, byte by byte.
+#[expect(clippy::indexing_slicing, reason = "checked where it is compiled")]
+const IS_KEY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'_' | b'-');
+        byte += 1;
+    }
+    table
+};
+
+/// Tells whether a plain key may have the byte behind its first.
+pub(super) fn is_key(byte: u8) -> bool {
+    IS_KEY.get(usize::from(byte)).copied().unwrap_or_default()
 }

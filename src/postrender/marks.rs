@@ -152,9 +152,9 @@ impl<'a> Metadata<'a> {
 
     /// Writes the lines to `out`, with those labels and annotations, and proves them; `text` are the lines that were read. Nothing if they
     /// cannot be written so.
-    pub(super) fn write_with(&self, text: &str, wanted: &[Wanted], out: &mut String) -> Option<()> {
+    pub(super) fn write_with(&self, text: &str, wanted: &[&Wanted], out: &mut String) -> Option<()> {
         let mut edits: SmallVec<[(usize, Option<&Mark<'a>>, &Wanted); 4]> = SmallVec::new();
-        for wanted in wanted.iter().filter(|wanted| !self.has(wanted)) {
+        for &wanted in wanted.iter().filter(|wanted| !self.has(wanted)) {
             let section = self.section(wanted.marks);
             let old = section.get(&wanted.key);
             edits.push((old.or(section.entries.first()).map_or(0, |mark| mark.line), old, wanted));

@@ -1,16 +1,13 @@
 //! A stream through the rules.
 
-use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::ops::Range;
-use std::rc::Rc;
 
-use smallvec::smallvec;
 use thiserror::Error;
 
 use super::edit::{Editor, Refusal};
 use super::head;
-use super::marks::{Metadata, Wanted};
+use super::marks::Metadata;
 use super::objects::{List, objects, whole};
 use super::proof;
 use super::rules::{self, Chosen, ObjectEdit, Rules};
@@ -81,7 +78,6 @@ pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Not
         output,
         gathered: Vec::new(),
         notes: Notes::default(),
-        marks: HashMap::new(),
         edited: String::new(),
         has_object: false,
         pending,
@@ -99,8 +95,6 @@ struct Rendering<'r, W> {
     output: W,
     gathered: Vec<u8>,
     notes: Notes,
-    /// Labels and annotations that rules come to.
-    marks: HashMap<Chosen, Option<Rc<[Wanted]>>>,
     /// The lines of a document's metadata, edited.
     edited: String,
     /// Whether an object of the release was written.
@@ -178,7 +172,7 @@ impl<W: Write> Rendering<'_, W> {
             namespace: metadata.namespace,
             label: &label,
         };
-        let selecting = self.rules.selecting(&subject);
+        let selecting = self.rules.selecting_of(candidates, &subject);
         if selecting.is_empty() {
             return Ok(Fate::Passes);
         }
@@ -187,7 +181,7 @@ impl<W: Write> Rendering<'_, W> {
         if self.is_dropped(&selecting, object) {
             return Ok(Fate::Goes);
         }
-        let Some(wanted) = self.marks_of(&selecting) else { return self.parsed(document, &selecting) };
+        let Some(wanted) = self.rules.marks_of(&selecting) else { return self.parsed(document, &selecting) };
         if wanted.iter().all(|wanted| metadata.has(wanted)) {
             return Ok(Fate::Passes);
         }
@@ -201,19 +195,9 @@ impl<W: Write> Rendering<'_, W> {
         Ok(Fate::Marked(head.metadata))
     }
 
-    /// Returns the labels and annotations that those rules come to, if they ask for nothing else.
-    fn marks_of(&mut self, chosen: &Chosen) -> Option<Rc<[Wanted]>> {
-        if let Some(marks) = self.marks.get(chosen) {
-            return marks.clone();
-        }
-        let marks: Option<Rc<[Wanted]>> = self.rules.marks_of(chosen).map(Rc::from);
-        self.marks.insert(chosen.clone(), marks.clone());
-        marks
-    }
-
     /// Notes which labels and annotations a rule set in this metadata.
     fn note_marks(&mut self, index: usize, metadata: &Metadata<'_>, object: impl FnOnce() -> String) {
-        let (Some(rule), Some(marks)) = (self.rules.get(index), self.marks_of(&smallvec![index])) else { return };
+        let (Some(rule), Some(marks)) = (self.rules.get(index), self.rules.marks(index)) else { return };
         let mut set = marks.iter().filter(|mark| !metadata.has(mark)).map(|mark| mark.key.as_str()).peekable();
         if set.peek().is_some() {
             self.notes.add(&rule.name, &rule.because, object, || format!("set {}", set.collect::<Vec<_>>().join(", ")));
@@ -263,7 +247,7 @@ impl<W: Write> Rendering<'_, W> {
             Some(twice) => Err(RenderError::Document {
                 document: self.notes.documents,
                 object: format!(" ({} {})", twice.kind(), twice.name()),
-                line: document.line,
+                line: document.line(),
                 because: "it was added already, before a document of a kind that is installed later".to_owned(),
                 rule: self
                     .rules
@@ -311,8 +295,8 @@ impl<W: Write> Rendering<'_, W> {
     fn parsed(&mut self, document: &Document<'_>, candidates: &[usize]) -> Result<Fate, RenderError> {
         let body = document.bytes.get(document.body..).unwrap_or_default();
         let mut place = Place {
-            document: self.notes.documents,
-            line: document.line,
+            number: self.notes.documents,
+            document,
             objects: Vec::new(),
             rules: Chosen::from_slice(candidates),
         };
@@ -340,7 +324,7 @@ impl<W: Write> Rendering<'_, W> {
         &mut self,
         text: &str,
         pass: Pass,
-        place: &mut Place,
+        place: &mut Place<'_>,
         selected: &mut Vec<Chosen>,
     ) -> Result<Outcome, RenderError> {
         let rules = self.rules;
@@ -503,15 +487,14 @@ impl Outcome {
 
 /// What an error names.
 #[derive(Clone)]
-struct Place {
-    document: usize,
-    /// Of the document's first line.
-    line: usize,
+struct Place<'d> {
+    number: usize,
+    document: &'d Document<'d>,
     objects: Vec<String>,
     rules: Chosen,
 }
 
-impl Place {
+impl Place<'_> {
     fn refused(&self, rules: &Rules, line: usize, because: &str) -> RenderError {
         let names: Vec<&str> =
             self.rules.iter().filter_map(|&index| rules.get(index)).map(|rule| rule.name.as_str()).collect();
@@ -525,9 +508,9 @@ impl Place {
             [first, more @ ..] => format!(" ({first} and {} more)", more.len()),
         };
         RenderError::Document {
-            document: self.document,
+            document: self.number,
             object,
-            line: self.line + line.saturating_sub(1),
+            line: self.document.line() + line.saturating_sub(1),
             because: because.to_owned(),
             rule: if rules.is_empty() { String::new() } else { format!(" (asked for by {rules})") },
         }

@@ -9,8 +9,9 @@ use std::ops::Range;
 /// Bytes that are asked for at a time.
 const READ: usize = 128 * 1024;
 
-/// Bytes that are looked at together.
+/// Bytes that are looked at together, and where there is a hit among them.
 const BLOCK: usize = 64;
+const PART: usize = 16;
 
 /// One document, its separator included.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +22,19 @@ pub(super) struct Document<'b> {
     pub(super) body: usize,
     /// Where lines begin with neither a blank nor `#`.
     pub(super) roots: &'b [usize],
-    /// The line of the stream on which it begins, counted from 1.
-    pub(super) line: usize,
+    /// Whether every byte is surely ASCII, and none a carriage return.
+    pub(super) is_simple: bool,
+    /// What of the stream stands before it, from a line on that was counted.
+    before: &'b [u8],
+    counted: usize,
 }
 
 impl Document<'_> {
+    /// Returns the line of the stream on which it begins, counted from 1.
+    pub(super) fn line(&self) -> usize {
+        self.counted + breaks(self.before)
+    }
+
     /// Returns where the root's entry stands that begins at `roots[index]`: up to the next one.
     pub(super) fn section(&self, index: usize) -> Range<usize> {
         let end = self.roots.get(index + 1).copied().unwrap_or(self.bytes.len());
@@ -34,11 +43,14 @@ impl Document<'_> {
 
     /// Tells whether there is more than blanks and comments.
     pub(super) fn has_content(&self) -> bool {
+        // Quick where it can be; what is no ASCII may be a byte order mark.
+        let first = self.roots.first().and_then(|&root| self.bytes.get(root));
         let body = self.bytes.get(self.body..).unwrap_or_default();
-        body.split(|&byte| byte == b'\n').any(|line| {
-            let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
-            !line.is_empty() && !line.starts_with(b"#")
-        })
+        first.is_some_and(u8::is_ascii)
+            || body.split(|&byte| byte == b'\n').any(|line| {
+                let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
+                !line.is_empty() && !line.starts_with(b"#")
+            })
     }
 }
 
@@ -50,7 +62,10 @@ pub(super) struct Documents<R> {
     start: usize,
     /// Bytes of the buffer that hold input.
     filled: usize,
+    /// No byte from there on is a carriage return, or beyond ASCII.
+    simple_from: usize,
     has_ended: bool,
+    /// The line of the stream with which the buffer begins, counted from 1.
     line: usize,
     /// What was found in the document that comes next, from its start.
     roots: Vec<usize>,
@@ -58,13 +73,21 @@ pub(super) struct Documents<R> {
 
 impl<R: Read> Documents<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, buffer: Vec::new(), start: 0, filled: 0, has_ended: false, line: 1, roots: Vec::new() }
+        Self {
+            input,
+            buffer: Vec::new(),
+            start: 0,
+            filled: 0,
+            simple_from: 0,
+            has_ended: false,
+            line: 1,
+            roots: Vec::new(),
+        }
     }
 
     /// Returns the next document; nothing at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<Document<'_>>> {
         self.roots.clear();
-        let line = self.line;
         // The first line may be a separator of its own; any other begins the next document.
         let mut searched = 0;
         let length = loop {
@@ -82,20 +105,23 @@ impl<R: Read> Documents<R> {
         if bytes.is_empty() {
             return Ok(None);
         }
+        let is_simple = self.simple_from <= self.start;
+        let before = self.buffer.get(..self.start).unwrap_or_default();
         self.start += length;
         let body = body_of(bytes);
         if bytes.get(body).is_some_and(|&byte| byte > b' ' && byte != b'#') {
             self.roots.insert(0, body);
         }
-        self.line += memchr::memchr_iter(b'\n', bytes).count();
-        Ok(Some(Document { bytes, body, roots: &self.roots, line }))
+        Ok(Some(Document { bytes, body, roots: &self.roots, is_simple, before, counted: self.line }))
     }
 
     /// Reads more, behind what is pending.
     fn fill(&mut self) -> io::Result<()> {
         if self.start > 0 {
+            self.line += breaks(self.buffer.get(..self.start).unwrap_or_default());
             self.buffer.copy_within(self.start..self.filled, 0);
             self.filled -= self.start;
+            self.simple_from = self.simple_from.saturating_sub(self.start);
             self.start = 0;
         }
         if self.buffer.len() < self.filled + READ {
@@ -108,6 +134,10 @@ impl<R: Read> Documents<R> {
             match self.input.read(room) {
                 Ok(read) => {
                     self.filled += read;
+                    let new = room.get(..read).unwrap_or_default();
+                    if !new.is_ascii() || memchr::memchr(b'\r', new).is_some() {
+                        self.simple_from = self.filled;
+                    }
                     self.has_ended = read == 0;
                     return Ok(());
                 }
@@ -116,6 +146,10 @@ impl<R: Read> Documents<R> {
             }
         }
     }
+}
+
+fn breaks(bytes: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', bytes).count()
 }
 
 /// Returns where the content begins.
@@ -160,17 +194,25 @@ fn line_with_content(bytes: &[u8], from: usize) -> Option<usize> {
     let (next_blocks, next_rest) = behind.as_chunks::<BLOCK>();
     let is_hit = |(&one, &next): (&u8, &u8)| one == b'\n' && next > b' ';
     for (index, (block, next)) in blocks.iter().zip(next_blocks).enumerate() {
-        // Without a branch, so that the processor does many bytes at once.
-        let hit =
-            block.iter().zip(next).fold(0, |hit, pair| hit | u8::from(*pair.0 == b'\n') & u8::from(*pair.1 > b' '));
-        if hit != 0
-            && let Some(within) = block.iter().zip(next).position(is_hit)
-        {
-            return Some(from + index * BLOCK + within);
+        if !has_hit(block, next) {
+            continue;
+        }
+        let parts = block.as_chunks::<PART>().0.iter().zip(next.as_chunks::<PART>().0);
+        for (part, (here, behind)) in parts.enumerate() {
+            if has_hit(here, behind)
+                && let Some(within) = here.iter().zip(behind).position(is_hit)
+            {
+                return Some(from + index * BLOCK + part * PART + within);
+            }
         }
     }
     let done = blocks.len() * BLOCK;
     rest.iter().zip(next_rest).position(is_hit).map(|within| from + done + within)
+}
+
+/// Tells whether a line break stands before more than a blank; without a branch, so that the processor does many bytes at once.
+fn has_hit<const N: usize>(here: &[u8; N], behind: &[u8; N]) -> bool {
+    here.iter().zip(behind).fold(0, |hit, (one, next)| hit | u8::from(*one == b'\n') & u8::from(*next > b' ')) != 0
 }
 
 #[cfg(test)]
@@ -198,7 +240,7 @@ mod tests {
         let mut all = Vec::new();
         while let Some(document) = documents.next().expect("it reads") {
             let text = String::from_utf8_lossy(document.bytes).into_owned();
-            all.push((text, document.line, document.roots.to_vec()));
+            all.push((text, document.line(), document.roots.to_vec()));
         }
         all
     }
@@ -235,7 +277,18 @@ mod tests {
             prop_assert_eq!(&documents(&text, at_a_time), &all);
             let joined: String = all.iter().map(|(text, ..)| text.as_str()).collect();
             prop_assert_eq!(joined, text.as_str());
-            for (document, _, roots) in &all {
+            let mut stream = Documents::new(Slow(text.as_bytes(), at_a_time));
+            while let Some(document) = stream.next().expect("it reads") {
+                let is_simple = document.bytes.is_ascii() && !document.bytes.contains(&b'\r');
+                prop_assert!(is_simple || !document.is_simple);
+                let content = String::from_utf8_lossy(&document.bytes[document.body..]).replace('\u{feff}', "");
+                let is_content = |line: &str| !line.trim_ascii().is_empty() && !line.starts_with('#');
+                prop_assert_eq!(document.has_content(), content.split('\n').map(str::trim_ascii).any(is_content));
+            }
+            let mut line_now = 1;
+            for (document, line, roots) in &all {
+                prop_assert_eq!(*line, line_now);
+                line_now += document.matches('\n').count();
                 let body = body_of(document.as_bytes());
                 let mut expected: Vec<usize> = Vec::new();
                 let mut at = 0;

@@ -99,12 +99,14 @@ fn resolve_plain(text: &str) -> Scalar {
 /// Returns what a plain scalar is that is no text.
 fn resolve_other(text: &str) -> Option<Scalar> {
     // No name is longer.
-    let name = if text.len() <= 5 { named(text) } else { None };
-    name.or_else(|| match text.as_bytes() {
-        [b'.', ..] => parse_dotted(text),
-        [b'+' | b'-' | b'0'..=b'9', ..] => parse_number(text),
+    let name = || if text.len() <= 5 { named(text) } else { None };
+    match text.as_bytes() {
+        [b'.', ..] => name().or_else(|| parse_dotted(text)),
+        [b'+' | b'-', ..] => name().or_else(|| parse_number(text)),
+        [b'0'..=b'9', ..] => parse_number(text),
+        [] | [b'~' | b'n' | b'N' | b'y' | b'Y' | b't' | b'T' | b'f' | b'F' | b'o' | b'O', ..] => name(),
         _ => None,
-    })
+    }
 }
 
 fn named(text: &str) -> Option<Scalar> {

@@ -9,7 +9,7 @@ fn set(lines: &str, wanted: &[(Marks, &str, &str)]) -> Option<String> {
     let wanted: Vec<Wanted> = wanted.iter().map(|(marks, key, value)| Wanted::new(*marks, key, value)).collect();
     let old = Metadata::read(lines)?;
     let mut edited = String::new();
-    old.write_with(lines, &wanted, &mut edited)?;
+    old.write_with(lines, &wanted.iter().collect::<Vec<_>>(), &mut edited)?;
     let has_all = Metadata::read(&edited).is_some_and(|new| wanted.iter().all(|wanted| new.has(wanted)));
     assert!(has_all, "{edited}");
     assert_eq!(lines != edited, !wanted.iter().all(|wanted| old.has(wanted)));

@@ -23,12 +23,17 @@ pub struct Rules {
     holding: Vec<Rule>,
     about: About,
     additions: Vec<Addition>,
+    /// By rule, where it asks for nothing but labels and annotations.
+    marks: Vec<Option<Vec<Wanted>>>,
     drops: bool,
     names_jobs: bool,
 }
 
 /// Rules by their place, ascending.
 pub(super) type Chosen = SmallVec<[usize; 8]>;
+
+/// Labels and annotations of several rules.
+pub(super) type MarksOf<'r> = SmallVec<[&'r Wanted; 8]>;
 
 impl Rules {
     /// Returns the rules that hold for a release.
@@ -47,7 +52,8 @@ impl Rules {
         }
         let has = |change: &Change| holding.iter().any(|rule| rule.changes.contains(change));
         let (drops, names_jobs) = (has(&Change::Drop), has(&Change::UniqueJobNames));
-        Ok(Self { holding, about, additions, drops, names_jobs })
+        let marks = holding.iter().map(|rule| marks_of(&rule.changes, &about)).collect();
+        Ok(Self { holding, about, additions, marks, drops, names_jobs })
     }
 
     /// Tells whether no rule holds.
@@ -82,7 +88,12 @@ impl Rules {
 
     /// Returns the rules that select the document.
     pub(super) fn selecting(&self, subject: &Subject<'_>) -> Chosen {
-        let mut selecting = self.of_kind(subject.api_version, subject.kind);
+        self.selecting_of(self.of_kind(subject.api_version, subject.kind), subject)
+    }
+
+    /// Returns those of the rules, which may select a document of its kind, that select the document.
+    pub(super) fn selecting_of(&self, candidates: Chosen, subject: &Subject<'_>) -> Chosen {
+        let mut selecting = candidates;
         selecting.retain(|&mut index| {
             self.holding.get(index).is_some_and(|rule| rule.select.covers_named(subject, &self.about))
         });
@@ -99,13 +110,18 @@ impl Rules {
         self.names_jobs
     }
 
+    /// Returns the labels and annotations that a rule asks for; nothing if it asks for more.
+    pub(super) fn marks(&self, index: usize) -> Option<&[Wanted]> {
+        self.marks.get(index)?.as_deref()
+    }
+
     /// Returns the labels and annotations that those rules come to, in their order; nothing if they ask for more.
-    pub(super) fn marks_of(&self, chosen: &[usize]) -> Option<Vec<Wanted>> {
-        let mut all: Vec<Wanted> = Vec::new();
-        for change in chosen.iter().filter_map(|&index| self.get(index)).flat_map(|rule| &rule.changes) {
-            for mark in change::marks(change, &self.about)? {
+    pub(super) fn marks_of<'r>(&'r self, chosen: &[usize]) -> Option<MarksOf<'r>> {
+        let mut all = MarksOf::new();
+        for &index in chosen {
+            for mark in self.marks(index)? {
                 // The last one counts.
-                all.retain(|other| !other.is_about_the_same(&mark));
+                all.retain(|other| !other.is_about_the_same(mark));
                 all.push(mark);
             }
         }
@@ -123,6 +139,19 @@ impl Rules {
                     || rule.select.kinds.iter().any(|of| of.kind == "*" || has_word(bytes, &of.kind))
             })
     }
+}
+
+/// Returns the labels and annotations that changes come to, in their order; nothing if they ask for more.
+fn marks_of(changes: &[Change], about: &About) -> Option<Vec<Wanted>> {
+    let mut all: Vec<Wanted> = Vec::new();
+    for change in changes {
+        for mark in change::marks(change, about)? {
+            // The last one counts.
+            all.retain(|other| !other.is_about_the_same(&mark));
+            all.push(mark);
+        }
+    }
+    Some(all)
 }
 
 /// Tells whether the word is there, alone or as that of a typed list.
