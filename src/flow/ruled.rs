@@ -6,10 +6,10 @@ use super::inputs::Inputs;
 use super::session::Session;
 use crate::domain::manifest;
 use crate::domain::object::Object;
-use crate::domain::plan::explain;
 use crate::domain::post_rendering::{About, Following, NOTES_FILE, Notes};
 use crate::domain::profile::{Change, Rule, Subject, holding};
 use crate::domain::release::Release;
+use crate::domain::wording::some;
 use crate::edge::disk::RunFolder;
 use crate::edge::helm::PulledChart;
 
@@ -87,7 +87,7 @@ fn unreached(rules: &[Rule], following: &Following, target: &Release) -> Option<
     let first = rules.first()?;
     let hooks = hooks.iter().filter(|hook| rules.iter().any(|rule| is_for(rule, hook)));
     let hooks: Vec<String> = hooks.map(|hook| format!("{} {}", hook.kind(), hook.name())).collect();
-    let hooks = explain::some(&hooks, NAMED);
+    let hooks = some(&hooks, NAMED);
     let rules = match rules.len() {
         1 => format!("rule `{}` is", first.name),
         count => format!("{count} rules (`{}` is the first) are", first.name),

@@ -16,6 +16,7 @@ use crate::domain::report::Problem;
 use crate::domain::rollout::{self, RolloutStatus};
 use crate::domain::trouble::{self, PodTrouble};
 use crate::domain::view::{ObjectView, TroubleView};
+use crate::domain::wording::some;
 use crate::domain::workload;
 use crate::edge::cluster::{LogRequest, Selector};
 
@@ -313,10 +314,7 @@ impl Look {
         let count = self.objects.len() - excused.len();
         match excused.len() {
             0 => format!("{count} objects current"),
-            _ => format!(
-                "{count} objects current; {} not, as before the run",
-                crate::domain::plan::explain::some(&excused, 3)
-            ),
+            _ => format!("{count} objects current; {} not, as before the run", some(&excused, 3)),
         }
     }
 

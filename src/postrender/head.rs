@@ -29,30 +29,27 @@ pub(super) fn read<'a>(document: &Document<'a>) -> Option<Head<'a>> {
     if !document.is_simple && is_odd() {
         return None;
     }
-    let is_metadata = |&root: &usize| bytes.get(root..).is_some_and(|section| section.starts_with(b"metadata:"));
-    let end = document.section(document.roots.iter().position(is_metadata)?).end;
-    // Of what follows only keys are looked at.
-    let text = std::str::from_utf8(bytes.get(..end)?).ok()?;
-    if !is_blank(text.get(document.body..*document.roots.first()?)?) {
+    if !is_blank(bytes.get(document.body..*document.roots.first()?)?)? {
         return None;
     }
     let (mut api_version, mut kind, mut metadata) = (None, None, None);
     for index in 0..document.roots.len() {
-        let Range { start, end } = document.section(index);
-        let key = key_of(bytes.get(start..end)?)?;
+        let range = document.section(index);
+        let section = bytes.get(range.clone())?;
+        let key = key_of(section)?;
         match key {
             b"apiVersion" | b"kind" => {
-                let first = Row::at(text, start)?;
-                let value = lines::value(first.line, key.len() + 1)?.as_text()?;
+                let (first, rest) = first_line(section)?;
+                let value = lines::value(first, key.len() + 1)?.as_text()?;
                 let place = if key == b"kind" { &mut kind } else { &mut api_version };
-                if !is_blank(text.get(first.past().min(end)..end)?) || place.replace(value).is_some() {
+                if !is_blank(rest)? || place.replace(value).is_some() {
                     return None;
                 }
             }
             b"metadata" => {
-                let first = Row::at(text, start)?;
-                let is_block = lines::is_blank(first.line.get(key.len() + 1..)?);
-                if !is_block || metadata.replace(first.past().min(end)..end).is_some() {
+                let (first, rest) = first_line(section)?;
+                let is_block = lines::is_blank(first.get(key.len() + 1..)?);
+                if !is_block || metadata.replace(range.end - rest.len()..range.end).is_some() {
                     return None;
                 }
             }
@@ -66,6 +63,12 @@ pub(super) fn read<'a>(document: &Document<'a>) -> Option<Head<'a>> {
     Some(Head { api_version: api_version?, kind: kind?, metadata: metadata? })
 }
 
+/// Returns the first line without its break, and the rest; nothing if the line is no text.
+fn first_line(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    Some((std::str::from_utf8(bytes.get(..end)?).ok()?, bytes.get(end + 1..).unwrap_or_default()))
+}
+
 /// Returns the key that begins the line; an empty one for a list item; nothing for what may be anything.
 fn key_of(line: &[u8]) -> Option<&[u8]> {
     if line.starts_with(b"- ") || line.starts_with(b"-\n") {
@@ -76,16 +79,17 @@ fn key_of(line: &[u8]) -> Option<&[u8]> {
     (line.get(end) == Some(&b':') && matches!(line.get(end + 1), None | Some(b' ' | b'\n'))).then_some(key)
 }
 
-/// Tells whether there are but blank lines and comments.
-fn is_blank(text: &str) -> bool {
+/// Tells whether there are but blank lines and comments; nothing if it is no text.
+fn is_blank(bytes: &[u8]) -> Option<bool> {
+    let text = std::str::from_utf8(bytes).ok()?;
     let mut at = 0;
     while let Some(row) = Row::at(text, at) {
         if !matches!(row.first(), None | Some(b'#')) {
-            return false;
+            return Some(false);
         }
         at = row.past();
     }
-    true
+    Some(true)
 }
 
 #[cfg(test)]

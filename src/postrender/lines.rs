@@ -163,7 +163,7 @@ const IS_KEY: [bool; 256] = {
     table
 };
 
-/// Tells whether a plain key may have the byte behind its first.
+/// Tells whether a plain key may have the byte behind its first; words of them are plain in flow style, too.
 pub(super) fn is_key(byte: u8) -> bool {
     IS_KEY.get(usize::from(byte)).copied().unwrap_or_default()
 }

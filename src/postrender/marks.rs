@@ -178,10 +178,10 @@ impl<'a> Metadata<'a> {
             let indent = if is_made { self.indent * 2 } else { section.indent };
             let row = out.len();
             if let Some(Mark { value, .. }) = old {
-                let old = Row::at(text, line)?.line;
+                let was = Row::at(text, line)?.line;
                 let new = writer::scalar(&wanted.value.as_str().into(), value.quotes);
-                out.extend([old.get(..value.start)?, &new, old.get(value.end..)?]);
-                done += old.len();
+                out.extend([was.get(..value.start)?, &new, was.get(value.end..)?]);
+                done += was.len();
             } else {
                 push_blanks(out, indent);
                 out.push_str(&wanted.line);

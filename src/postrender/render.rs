@@ -181,7 +181,7 @@ impl<W: Write> Rendering<'_, W> {
         if self.is_dropped(&selecting, object) {
             return Ok(Fate::Goes);
         }
-        let Some(wanted) = self.rules.marks_of(&selecting) else { return self.parsed(document, &selecting) };
+        let Some(wanted) = self.rules.wanted_by_all(&selecting) else { return self.parsed(document, &selecting) };
         if wanted.iter().all(|wanted| metadata.has(wanted)) {
             return Ok(Fate::Passes);
         }
@@ -197,7 +197,7 @@ impl<W: Write> Rendering<'_, W> {
 
     /// Notes which labels and annotations a rule set in this metadata.
     fn note_marks(&mut self, index: usize, metadata: &Metadata<'_>, object: impl FnOnce() -> String) {
-        let (Some(rule), Some(marks)) = (self.rules.get(index), self.rules.marks(index)) else { return };
+        let (Some(rule), Some(marks)) = (self.rules.get(index), self.rules.wanted_by(index)) else { return };
         let mut set = marks.iter().filter(|mark| !metadata.has(mark)).map(|mark| mark.key.as_str()).peekable();
         if set.peek().is_some() {
             self.notes.add(&rule.name, &rule.because, object, || format!("set {}", set.collect::<Vec<_>>().join(", ")));
@@ -241,8 +241,10 @@ impl<W: Write> Rendering<'_, W> {
         }
         // What is no manifest is not the object.
         let objects = manifests(document).unwrap_or_default();
-        self.pending.retain(|addition| !objects.iter().any(|object| addition.is(object)));
-        match self.added.iter().find(|addition| objects.iter().any(|object| addition.is(object))) {
+        let namespace = self.rules.about().namespace.as_deref();
+        let is_here = |addition: &rules::Addition| objects.iter().any(|object| addition.is(object, namespace));
+        self.pending.retain(|addition| !is_here(addition));
+        match self.added.iter().find(|addition| is_here(addition)) {
             None => Ok(()),
             Some(twice) => Err(RenderError::Document {
                 document: self.notes.documents,

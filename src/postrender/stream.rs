@@ -9,8 +9,10 @@ use std::ops::Range;
 /// Bytes that are asked for at a time.
 const READ: usize = 128 * 1024;
 
-/// Bytes that are looked at together, and where there is a hit among them.
+/// Bytes that are looked at together.
 const BLOCK: usize = 64;
+
+/// Where a block has a hit, so many of it are looked at together.
 const PART: usize = 16;
 
 /// One document, its separator included.

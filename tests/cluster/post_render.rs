@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::plugin::archive;
 use crate::support::program::{chart, program};
-use crate::support::{Bed, Contents, Helm, Scene, skip};
+use crate::support::{Bed, Contents, Helm, Scene, script, skip};
 
 pub(crate) const PROFILE: &str = "format: 1
 name: shop
@@ -160,7 +160,7 @@ fn a_post_renderer_that_is_killed_leaves_the_release_as_it_was() {
         let mut command = upgrade(&scene, &[&option(&profile)]);
         // A post-renderer that has written half of its result when it is gone: Helm starts it by its name.
         let half = scene.folder().join("half");
-        crate::saved_plans::script(&half, &format!("{} \"$@\" | head -c 3000\nkill -9 $$", program().display()));
+        script(&half, &format!("{} \"$@\" | head -c 3000\nkill -9 $$", program().display()));
         if scene.helm.major() < 4 {
             command = replace_argument(&command, program().as_os_str(), half.as_os_str());
         } else {

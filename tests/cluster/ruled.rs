@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::post_render::PROFILE;
-use crate::saved_plans::{own_renderer, script, with_plugins};
+use crate::saved_plans::{own_renderer, with_plugins};
 use crate::support::program::{chart, files};
-use crate::support::{Bed, Helm, Running, Scene};
+use crate::support::{Bed, Helm, Running, Scene, script};
 
 /// Writes a profile, and returns the flag that names it.
 fn flag(scene: &Scene<'_>, text: &str) -> String {

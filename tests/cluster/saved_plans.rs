@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::program::{chart, files};
-use crate::support::{Bed, Helm, Ran, Running, Scene};
+use crate::support::{Bed, Helm, Ran, Running, Scene, script};
 
 const RANDOM: &str = "hazards.randomValue.enabled=true";
 
@@ -254,11 +254,6 @@ fn drawing(scene: &Scene<'_>) -> String {
 fn turn(scene: &Scene<'_>, value: &str) {
     scene.bed.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"value": value},
         "metadata": {"name": "knob", "namespace": scene.namespace.name}}));
-}
-
-pub(crate) fn script(path: &Path, text: &str) {
-    fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("written");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("mode");
 }
 
 /// Returns a program that is Helm, but does something first where the rehearsed manifests are about to be applied.

@@ -4,7 +4,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +13,8 @@ use helm_csghub::edge::helm::{
     EXEC_COMMAND, Helm, HelmEnvironment, HelmError, HelmRun, PullRequest, Stream, UpgradeRequest,
 };
 
+#[path = "../support/executable.rs"]
+mod executable;
 mod post_render;
 mod rehearsed;
 
@@ -29,7 +30,7 @@ impl Fake {
     fn new(script: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("helm");
-        write_program(&program, &format!("#!/bin/sh\ncd '{}'\n{script}\n", folder.path().display()));
+        executable::script(&program, &format!("cd '{}'\n{script}", folder.path().display()));
         let helm = Helm::locate(OsStr::new("./helm"), folder.path(), OsStr::new("")).expect("a program");
         Self { folder, helm: helm.with_guard(PathBuf::from(GUARD)) }
     }
@@ -47,19 +48,6 @@ impl Fake {
     fn said(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
-}
-
-/// Writes a program by a process of its own: a file that we have open for writing while another test's thread forks is busy until
-/// that child has become its program, and cannot be started ("text file busy").
-fn write_program(path: &Path, text: &str) {
-    let mut child = Command::new("sh")
-        .args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"])
-        .arg(path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .expect("sh starts");
-    child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("a script");
-    assert!(child.wait().expect("sh ends").success());
 }
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -193,7 +181,7 @@ fn helm_is_told_when_we_are_killed() {
 #[tokio::test]
 async fn a_program_that_cannot_be_started_says_so() {
     let fake = Fake::new("");
-    write_program(&fake.path("helm"), "#!/no/such/interpreter\n");
+    executable::executable(&fake.path("helm"), "#!/no/such/interpreter\n");
     let end = fake.upgrade(&[]).wait(None).await.expect("waited").expect("ended");
     assert!(!end.is_success());
     assert!(end.problems[0].cause.contains("cannot start `"), "{:?}", end.problems);

@@ -1,14 +1,12 @@
 //! A step in words: what it does, how it is reversed.
 
-use std::fmt::Display;
-
 use super::{Action, Plan, Step, Undo};
 use crate::domain::object::ObjectRef;
 use crate::domain::post_rendering::RuleNotes;
 use crate::domain::rehearsed::summary::Heading;
 use crate::domain::rehearsed::{Rehearsed, wording};
 use crate::domain::view::{PlanView, StepView};
-use crate::domain::wording::{counted, is_or_are};
+use crate::domain::wording::{counted, is_or_are, some};
 
 /// Returns what the action does, in the imperative, without a full stop.
 #[must_use]
@@ -123,16 +121,6 @@ fn changes(rehearsed: &Rehearsed) -> Vec<String> {
     let but_unchanged = Heading::ALL.into_iter().filter(|heading| *heading != Heading::Unchanged);
     let told = |heading| rehearsed.under(heading).map(move |object| wording::object(heading, object));
     but_unchanged.flat_map(told).collect()
-}
-
-/// Returns at most `limit` names, then `and N more`.
-#[must_use]
-pub fn some<T: Display>(objects: &[T], limit: usize) -> String {
-    let names: Vec<String> = objects.iter().take(limit).map(ToString::to_string).collect();
-    match objects.len().saturating_sub(limit) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
 }
 
 fn duration(secs: u64) -> String {

@@ -5,9 +5,8 @@ use serde_json::Value;
 use super::summary::Heading;
 use super::{Class, FieldChange, Finding, Mode, Rehearsed, RehearsedObject, Remedy, Verdict};
 use crate::domain::object::ObjectRef;
-use crate::domain::plan::explain::some;
 use crate::domain::report::Problem;
-use crate::domain::wording::{counted, is_or_are};
+use crate::domain::wording::{counted, is_or_are, some};
 
 /// Fields that a line names.
 const FIELDS: usize = 2;

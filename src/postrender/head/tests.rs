@@ -21,6 +21,15 @@ fn a_plain_head_is_read() {
 }
 
 #[test]
+fn the_metadata_may_come_before_the_kind_and_need_not_be_text() {
+    let text = "apiVersion: v1\nmetadata:\n  name: a\nkind: Service\nspec: [\n";
+    assert_eq!(read_text(text), Some(("v1".to_owned(), "Service".to_owned(), "  name: a\n".to_owned())));
+    let mut documents = Documents::new(&b"apiVersion: v1\nkind: A\nmetadata:\n  a: \xe9\n"[..]);
+    let document = documents.next().expect("it reads").expect("a document");
+    assert_eq!(read(&document).map(|head| head.kind), Some("A"));
+}
+
+#[test]
 fn what_is_not_plain_is_left_to_the_parser() {
     let head = [
         ("a carriage return", DEPLOYMENT.replace('\n', "\r\n")),

@@ -1,10 +1,10 @@
 //! Documents that are added, and where: Helm 3 applies in the order of the stream.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::writer::{self, Place, Quotes};
-use crate::domain::object::Object;
-use crate::domain::profile::{Change, Rule};
+use crate::domain::object::{Object, ObjectRef};
+use crate::domain::profile::{Change, Rule, RuleError};
 
 /// The order in which Helm installs kinds; others come last.
 ///
@@ -51,28 +51,35 @@ pub(crate) struct Addition {
     /// Of its rule.
     pub(crate) rule: usize,
     /// As its rule has it.
-    pub(crate) document: Map<String, Value>,
+    object: Object,
+    /// What it is called where Helm has put it.
+    reference: ObjectRef,
     /// Whether the rule has selected a document, or selects without condition.
     pub(crate) is_wanted: bool,
 }
 
 impl Addition {
-    /// Returns the documents that the rules add.
-    pub(super) fn of(rules: &[Rule]) -> Vec<Self> {
-        let mut additions = Vec::new();
+    /// Returns the documents that the rules add to a release of this namespace.
+    ///
+    /// # Errors
+    /// [`RuleError`] for one that is no object, or that an earlier change adds, too.
+    pub(super) fn of(rules: &[Rule], namespace: Option<&str>) -> Result<Vec<Self>, RuleError> {
+        let mut additions: Vec<Self> = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             for change in &rule.changes {
-                if let Change::AddDocument(document) = change {
-                    additions.push(Self { rule: index, document: document.clone(), is_wanted: rule.select.is_all() });
+                let Change::AddDocument(document) = change else { continue };
+                let fault = |cause| RuleError { rule: rule.name.clone(), cause };
+                let object = Object::new(Value::Object(document.clone()))
+                    .map_err(|error| fault(format!("add-document: {error}")))?;
+                if additions.iter().any(|earlier| earlier.is(&object, namespace)) {
+                    let (kind, name) = (object.kind(), object.name());
+                    return Err(fault(format!("{kind} {name} is added by an earlier change, too")));
                 }
+                let reference = object.reference(namespace);
+                additions.push(Self { rule: index, object, reference, is_wanted: rule.select.is_all() });
             }
         }
-        additions
-    }
-
-    /// Tells whether both are the same object.
-    pub(super) fn is_as(&self, other: &Self) -> bool {
-        self.identity() == other.identity()
+        Ok(additions)
     }
 
     /// Tells whether it stands before documents of that kind.
@@ -80,32 +87,25 @@ impl Addition {
         rank(self.kind()) < rank(kind)
     }
 
-    /// Tells whether this is the object.
-    pub(crate) fn is(&self, object: &Object) -> bool {
-        self.identity() == (object.kind(), object.name(), object.namespace())
-    }
-
-    fn identity(&self) -> (&str, &str, Option<&str>) {
-        (self.kind(), self.name(), self.of_metadata("namespace"))
-    }
-
-    fn of_metadata(&self, field: &str) -> Option<&str> {
-        self.document.get("metadata")?.get(field)?.as_str()
+    /// Tells whether this is the object; the namespace is the release's.
+    pub(crate) fn is(&self, object: &Object, namespace: Option<&str>) -> bool {
+        self.reference.is_same_object(&object.reference(namespace))
     }
 
     /// Its kind.
     pub(crate) fn kind(&self) -> &str {
-        self.document.get("kind").and_then(Value::as_str).unwrap_or_default()
+        self.object.kind()
     }
 
     /// Its name.
     pub(crate) fn name(&self) -> &str {
-        self.of_metadata("name").unwrap_or_default()
+        self.object.name()
     }
 
     /// Returns it as a document, its separator included.
     pub(crate) fn text(&self) -> String {
-        let entries = writer::entries(&self.document, Quotes::None, Place { column: 0, step: 2, line_end: "\n" });
+        let fields = self.object.as_value().as_object().cloned().unwrap_or_default();
+        let entries = writer::entries(&fields, Quotes::None, Place { column: 0, step: 2, line_end: "\n" });
         format!("---\n{entries}\n")
     }
 }

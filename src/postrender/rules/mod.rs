@@ -24,7 +24,7 @@ pub struct Rules {
     about: About,
     additions: Vec<Addition>,
     /// By rule, where it asks for nothing but labels and annotations.
-    marks: Vec<Option<Vec<Wanted>>>,
+    wanted: Vec<Option<Vec<Wanted>>>,
     drops: bool,
     names_jobs: bool,
 }
@@ -32,8 +32,8 @@ pub struct Rules {
 /// Rules by their place, ascending.
 pub(super) type Chosen = SmallVec<[usize; 8]>;
 
-/// Labels and annotations of several rules.
-pub(super) type MarksOf<'r> = SmallVec<[&'r Wanted; 8]>;
+/// Labels and annotations that several rules ask for.
+pub(super) type AllWanted<'r> = SmallVec<[&'r Wanted; 8]>;
 
 impl Rules {
     /// Returns the rules that hold for a release.
@@ -42,18 +42,11 @@ impl Rules {
     /// [`RuleError`] if a rule needs to know what `about` does not say.
     pub fn new(rules: &[Rule], about: About) -> Result<Self, RuleError> {
         let holding = profile::holding(rules, &about)?;
-        let additions = Addition::of(&holding);
-        for (index, addition) in additions.iter().enumerate() {
-            if additions.iter().take(index).any(|other| other.is_as(addition)) {
-                let rule = holding.get(addition.rule).map(|rule| rule.name.clone()).unwrap_or_default();
-                let cause = format!("{} {} is added by an earlier change, too", addition.kind(), addition.name());
-                return Err(RuleError { rule, cause });
-            }
-        }
+        let additions = Addition::of(&holding, about.namespace.as_deref())?;
         let has = |change: &Change| holding.iter().any(|rule| rule.changes.contains(change));
         let (drops, names_jobs) = (has(&Change::Drop), has(&Change::UniqueJobNames));
-        let marks = holding.iter().map(|rule| marks_of(&rule.changes, &about)).collect();
-        Ok(Self { holding, about, additions, marks, drops, names_jobs })
+        let wanted = holding.iter().map(|rule| wanted_by(&rule.changes, &about)).collect();
+        Ok(Self { holding, about, additions, wanted, drops, names_jobs })
     }
 
     /// Tells whether no rule holds.
@@ -91,13 +84,12 @@ impl Rules {
         self.selecting_of(self.of_kind(subject.api_version, subject.kind), subject)
     }
 
-    /// Returns those of the rules, which may select a document of its kind, that select the document.
-    pub(super) fn selecting_of(&self, candidates: Chosen, subject: &Subject<'_>) -> Chosen {
-        let mut selecting = candidates;
-        selecting.retain(|&mut index| {
+    /// Returns those of the candidates, rules for its kind, that select the document.
+    pub(super) fn selecting_of(&self, mut candidates: Chosen, subject: &Subject<'_>) -> Chosen {
+        candidates.retain(|&mut index| {
             self.holding.get(index).is_some_and(|rule| rule.select.covers_named(subject, &self.about))
         });
-        selecting
+        candidates
     }
 
     /// Tells whether some rule drops documents.
@@ -111,15 +103,15 @@ impl Rules {
     }
 
     /// Returns the labels and annotations that a rule asks for; nothing if it asks for more.
-    pub(super) fn marks(&self, index: usize) -> Option<&[Wanted]> {
-        self.marks.get(index)?.as_deref()
+    pub(super) fn wanted_by(&self, index: usize) -> Option<&[Wanted]> {
+        self.wanted.get(index)?.as_deref()
     }
 
     /// Returns the labels and annotations that those rules come to, in their order; nothing if they ask for more.
-    pub(super) fn marks_of<'r>(&'r self, chosen: &[usize]) -> Option<MarksOf<'r>> {
-        let mut all = MarksOf::new();
+    pub(super) fn wanted_by_all<'r>(&'r self, chosen: &[usize]) -> Option<AllWanted<'r>> {
+        let mut all = AllWanted::new();
         for &index in chosen {
-            for mark in self.marks(index)? {
+            for mark in self.wanted_by(index)? {
                 // The last one counts.
                 all.retain(|other| !other.is_about_the_same(mark));
                 all.push(mark);
@@ -142,7 +134,7 @@ impl Rules {
 }
 
 /// Returns the labels and annotations that changes come to, in their order; nothing if they ask for more.
-fn marks_of(changes: &[Change], about: &About) -> Option<Vec<Wanted>> {
+fn wanted_by(changes: &[Change], about: &About) -> Option<Vec<Wanted>> {
     let mut all: Vec<Wanted> = Vec::new();
     for change in changes {
         for mark in change::marks(change, about)? {

@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         if key.len() > LONGEST_KEY {
             return None;
         }
-        let kind = kind_of(*row.line.as_bytes().get(at)?);
+        let kind = scalar_kind(*row.line.as_bytes().get(at)?);
         self.tree.push(row.start + at..row.start + behind - 1, kind);
         let rest = row.line.get(behind..)?;
         if lines::is_blank(rest) {
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
             if let Some(end) = closing {
                 let end = from + end + 1;
                 lines::is_end(row.line, end).then_some(())?;
-                let id = self.tree.push(start..row.start + end, kind_of(quote));
+                let id = self.tree.push(start..row.start + end, scalar_kind(quote));
                 self.tree.set_text(id, words?);
                 return Some(());
             }
@@ -254,9 +254,8 @@ impl<'a> Reader<'a> {
             let rest = line.get(from..close)?;
             let item = rest.get(..memchr::memchr(b',', rest.as_bytes()).unwrap_or(rest.len()))?;
             let scalar = lines::scalar(item, lines::indent_of(item))?;
-            let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'_' | b'-');
-            let kind = kind_of(*item.as_bytes().get(scalar.start)?);
-            if kind == Kind::Plain && !scalar.text.bytes().all(is_word) {
+            let kind = scalar_kind(*item.as_bytes().get(scalar.start)?);
+            if kind == Kind::Plain && !scalar.text.bytes().all(lines::is_key) {
                 return None;
             }
             if !item.get(scalar.end..)?.bytes().all(|byte| byte == b' ') {
@@ -271,7 +270,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Returns what a scalar is that is no block and begins so.
-fn kind_of(first: u8) -> Kind {
+fn scalar_kind(first: u8) -> Kind {
     match first {
         b'"' => Kind::DoubleQuoted,
         b'\'' => Kind::SingleQuoted,
