@@ -25,7 +25,7 @@ fn a_snapshot_sees_what_is_new_changed_and_gone() {
     bed.kubectl(&["delete", "configmap", "m", "-n", &namespace.name]);
     assert!(first.changes_until(&take()).contains(&format!("gone: {name}")));
 
-    let cluster = Snapshot::of_cluster(&bed);
+    let cluster = Snapshot::of_cluster_in_motion(&bed);
     for there in [format!("Namespace - {}", namespace.name), "ClusterRole - cluster-admin".to_owned()] {
         assert!(cluster.names().any(|name| name == there), "{there} is not in the snapshot");
     }

@@ -94,7 +94,7 @@ const SCRIPT: [&str; 18] = [
 
 /// The state of the cluster before, and what its user has asked since.
 struct Watched<'a> {
-    bed: &'a Bed,
+    bed: &'a OwnBed,
     user: &'a BedUser<'a>,
     before: Snapshot,
 }

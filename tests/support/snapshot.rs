@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::bed::Bed;
+use super::own_bed::OwnBed;
 
 /// Kinds whose objects change all by themselves: heartbeats of nodes and components, and events, which tell and are not told.
 const RESTLESS: [&str; 6] = [
@@ -33,12 +34,13 @@ const LINE: &str = "{{range .items}}{{.kind}} {{or .metadata.namespace \"-\"}} {
                     {{.metadata.resourceVersion}}\n{{end}}";
 
 impl Snapshot {
-    /// Takes one of the whole cluster at rest. Only on a bed of one's own: other tests change things all the time.
-    pub fn of_cluster(bed: &Bed) -> Self {
-        Self::at_rest(|| Self::of_cluster_now(bed))
+    /// Takes one of the whole cluster at rest: on a bed of one's own, as on a shared one other tests change things all the time.
+    pub fn of_cluster(bed: &OwnBed) -> Self {
+        Self::at_rest(|| Self::of_cluster_in_motion(bed))
     }
 
-    fn of_cluster_now(bed: &Bed) -> Self {
+    /// Takes one of the whole cluster as it is while others work in it. It tells what is there, and cannot be compared.
+    pub fn of_cluster_in_motion(bed: &Bed) -> Self {
         let mut objects = Self::read(bed, "-A", None, "");
         let leases = Self::read_kinds(bed, "-A", "leases.coordination.k8s.io").expect("every server has Leases");
         let of_components = ["Lease kube-node-lease ", "Lease kube-system "];
