@@ -1,9 +1,12 @@
 //! `filter`: the rules of the post-renderer for any pipeline, without Helm.
 
+use std::env;
+
 use super::rules::RulesArgs;
 use super::shared::Shared;
 use super::stream;
 use crate::domain::event::Event;
+use crate::domain::post_rendering::Notes;
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{Failure, Screen};
 use crate::postrender::{self, RenderError};
@@ -12,7 +15,7 @@ use crate::postrender::{self, RenderError};
 ///
 /// For Argo CD, CI and `kubectl apply`. It is offline: it reads no kubeconfig and opens no connection. Documents that no rule
 /// changes leave byte for byte as they came. Nothing is written before all of it is well, so that a pipeline never applies half of
-/// it. What was changed is told on stderr with `-v`.
+/// it. What was changed is told on stderr with `-v`. `-n` tells rules the release's namespace; it puts none into manifests.
 #[derive(Debug, clap::Args)]
 pub(super) struct FilterArgs {
     #[command(flatten)]
@@ -20,21 +23,47 @@ pub(super) struct FilterArgs {
 }
 
 pub(super) fn run(args: &FilterArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
-    let rules = args.rules.rules(shared.namespace.as_deref())?;
+    shared.check_is_of_manifests()?;
+    let rules = args.rules.rules(shared.namespace.clone().or_else(namespace_of_helm).as_deref())?;
     let mut output = Vec::new();
     let notes = postrender::render(stream::input()?, &mut output, &rules).map_err(failure)?;
     stream::write(&output)?;
+    tell(&notes, shared);
+    Ok(ExitStatus::Done)
+}
+
+/// Returns the namespace that Helm found for us: called as its plugin, it keeps `-n` to itself and always names one.
+fn namespace_of_helm() -> Option<String> {
+    is_helms_plugin().then(|| env::var("HELM_NAMESPACE").ok()).flatten().filter(|name| !name.is_empty())
+}
+
+/// Tells whether Helm called us as `helm csghub`.
+pub(super) fn is_helms_plugin() -> bool {
+    env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == PLUGIN_NAME)
+}
+
+/// The name of the plugin: `plugin.yaml`.
+const PLUGIN_NAME: &str = "csghub";
+
+/// Tells with `-v` what the rules changed.
+pub(super) fn tell(notes: &Notes, shared: &Shared) {
     if shared.verbose {
-        let screen = Screen::new(shared.options());
+        let screen = Screen::new(shared.options_beside_manifests());
         notes.lines().into_iter().for_each(|what| screen.show(&Event::Detail { what }));
     }
-    Ok(ExitStatus::Done)
 }
 
 /// Returns what a user is told, with the exit code of bad input where it is that.
 pub(super) fn failure(error: RenderError) -> Failure {
-    match error {
-        RenderError::Read(_) | RenderError::Write(_) => Failure::new(ExitStatus::Unexpected, error),
-        other => Failure::new(ExitStatus::Usage, other),
-    }
+    let hint = match &error {
+        RenderError::Read(_) | RenderError::Write(_) => return Failure::new(ExitStatus::Unexpected, error),
+        RenderError::Empty => {
+            "the command before the pipe failed, or the chart renders nothing: look at `helm template ...` alone"
+        }
+        RenderError::NoLineBreak { .. } => "end the last document with a line break",
+        RenderError::NothingLeft { .. } | RenderError::Document { .. } => {
+            "nothing was applied; see what rules do with `helm template ... | csghub filter --profile-file FILE -v`"
+        }
+    };
+    Failure::new(ExitStatus::Usage, error).hinted(hint)
 }

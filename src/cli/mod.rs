@@ -85,6 +85,11 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     let args = words(args);
     match dispatch(&args) {
         Ok(status) => ExitCode::from(status.code()),
+        Err(Ended::Clap(error)) if error.use_stderr() && post_render::is_unwatched() => {
+            let reason = error.to_string();
+            let reason = reason.split("\n\n").next().unwrap_or_default();
+            post_render::refuse_by_document(reason.trim_start_matches("error: "))
+        }
         Err(Ended::Clap(error)) => {
             let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
             // A closed pipe leaves nobody to tell.
@@ -137,6 +142,7 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
     let cli = Cli::from_arg_matches(&matches)?;
     let options = cli.shared.options();
     let fail = |failure| Ended::Failure { failure, options };
+    let fail_beside_manifests = |failure| Ended::Failure { failure, options: cli.shared.options_beside_manifests() };
     match cli.command {
         #[cfg(feature = "cluster")]
         Command::Upgrade(_) | Command::Plan(_) | Command::Preflight(_) => {
@@ -168,7 +174,7 @@ fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
                 .map_err(fail)
         }
         Command::Profile(args) => profile::run(&args, &cli.shared).map_err(fail),
-        Command::PostRender(args) => post_render::run(&args, &cli.shared).map_err(fail),
-        Command::Filter(args) => filter::run(&args, &cli.shared).map_err(fail),
+        Command::PostRender(args) => post_render::run(&args, &cli.shared).map_err(fail_beside_manifests),
+        Command::Filter(args) => filter::run(&args, &cli.shared).map_err(fail_beside_manifests),
     }
 }

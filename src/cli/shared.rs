@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
-use crate::edge::terminal::{ColourChoice, Format, Options, Surroundings, Verbosity};
+use crate::domain::report::ExitStatus;
+use crate::edge::terminal::{ColourChoice, Failure, Format, Options, Surroundings, Verbosity};
 
 /// Flags of every subcommand. Helm takes `-n`, `--kubeconfig` and `--kube-context` away from a plugin's command line and
 /// hands them on in the environment; called alone, `csghub` reads both.
@@ -55,5 +57,22 @@ impl Shared {
             _ => Verbosity::Normal,
         };
         Options::new(format, verbosity, ColourChoice::Auto, &Surroundings::read())
+    }
+
+    /// Returns how to print where stdout carries manifests to another program: messages are for people, and go to stderr alone.
+    pub(super) fn options_beside_manifests(&self) -> Options {
+        Self { output: Output::Human, ..self.clone() }.options()
+    }
+
+    /// Checks that no other form of the result is asked for where the result is manifests.
+    ///
+    /// # Errors
+    /// `-o` asks for one.
+    pub(super) fn check_is_of_manifests(&self) -> Result<(), Failure> {
+        if self.output == Output::Human {
+            return Ok(());
+        }
+        let error = anyhow!("the result of this command is manifests, of which `--output` has no other form");
+        Err(Failure::new(ExitStatus::Usage, error).hinted("leave `-o` out"))
     }
 }

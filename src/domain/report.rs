@@ -17,13 +17,13 @@ pub enum ExitStatus {
     Done,
     /// 1: unexpected error.
     Unexpected,
-    /// 2: the command line is wrong.
+    /// 2: the command line, a profile or the manifests are wrong.
     Usage,
     /// 10: `plan --detailed-exitcode`: changes are pending.
     ChangesPending,
     /// 20: blocked before anything was changed.
     Blocked,
-    /// 30: stopped by the user with nothing changed.
+    /// 30: stopped with nothing changed: by the user, for want of an answer, or because something moved since the plan.
     Stopped,
     /// 40: failed or stopped, and undone.
     Undone,
@@ -73,10 +73,12 @@ impl ExitStatus {
         match self {
             Self::Done => "done, or nothing to do",
             Self::Unexpected => "unexpected error",
-            Self::Usage => "the command line is wrong",
+            Self::Usage => "the command line, a profile or the manifests are wrong",
             Self::ChangesPending => "`plan --detailed-exitcode`: changes are pending",
             Self::Blocked => "blocked before anything was changed",
-            Self::Stopped => "stopped by the user with nothing changed",
+            Self::Stopped => {
+                "stopped with nothing changed: by the user, for want of an answer, or because something moved since the plan"
+            }
             Self::Undone => "failed or stopped, and undone",
             Self::NotUndone => "failed or stopped, not wholly undone: a person is needed",
             Self::VerifyFound => "`verify` found something",

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use super::splice::{self, Splice};
@@ -17,6 +18,21 @@ pub(super) struct Refusal {
     /// Counted from 1 within the document.
     pub(super) line: usize,
     pub(super) because: String,
+}
+
+/// Why a change is not made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It cannot be made.
+    Refused(Refusal),
+    /// It looks at what an earlier change makes and nobody has written yet: its turn comes in the text that has it.
+    Later,
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl Refusal {
@@ -46,6 +62,15 @@ pub(super) struct Changes {
     pub(super) collected: BTreeMap<NodeId, Collected>,
 }
 
+/// An edited document.
+#[derive(Debug)]
+pub(super) struct Edited {
+    pub(super) text: String,
+    pub(super) changes: Changes,
+    /// Ascending.
+    pub(super) splices: Vec<Splice>,
+}
+
 /// A document and the changes that are asked for.
 #[derive(Debug)]
 pub(super) struct Editor<'t, 'a> {
@@ -66,14 +91,23 @@ impl<'t, 'a> Editor<'t, 'a> {
         !self.changes.replaced.is_empty() || !self.changes.collected.is_empty()
     }
 
+    /// Returns the changes so far, to come back to.
+    pub(super) fn changes(&self) -> Changes {
+        self.changes.clone()
+    }
+
+    /// Takes back what was asked for since.
+    pub(super) fn come_back_to(&mut self, changes: Changes) {
+        self.changes = changes;
+    }
+
     /// Gives the key below `path` of mappings that value, from a node on; mappings that are missing are made. Returns whether that
     /// changes anything.
-    pub(super) fn set_below(&mut self, from: NodeId, path: &[&str], value: Value) -> Result<bool, Refusal> {
+    pub(super) fn set_below(&mut self, from: NodeId, path: &[&str], value: Value) -> Result<bool, Stop> {
         let mut node = from;
         for (depth, key) in path.iter().enumerate() {
-            let rest = path.get(depth + 1..).unwrap_or_default();
             if let Some(replacement) = self.changes.replaced.get_mut(&node) {
-                return Ok(put(replacement, path.get(depth..).unwrap_or_default(), value));
+                return put(replacement, path.get(depth..).unwrap_or_default(), value);
             }
             if self.is_null(node) {
                 self.may_change(node)?;
@@ -81,14 +115,15 @@ impl<'t, 'a> Editor<'t, 'a> {
                 return Ok(true);
             }
             self.is_plain_mapping(node)?;
-            if let Some(found) = self.present(node, key) {
+            if let Some(found) = self.staying(node, key) {
                 node = found;
                 continue;
             }
             self.may_change(node)?;
+            let rest = path.get(depth + 1..).unwrap_or_default();
             let entries = &mut self.changes.collected.entry(node).or_default().entries;
             if let Some(pending) = entries.get_mut(*key) {
-                return Ok(put(pending, rest, value));
+                return put(pending, rest, value);
             }
             entries.insert((*key).to_owned(), nested(rest, value));
             return Ok(true);
@@ -97,13 +132,13 @@ impl<'t, 'a> Editor<'t, 'a> {
     }
 
     /// Gives a node another value; a collection is not replaced. Returns whether that changes anything.
-    pub(super) fn replace(&mut self, node: NodeId, value: Value) -> Result<bool, Refusal> {
+    pub(super) fn replace(&mut self, node: NodeId, value: Value) -> Result<bool, Stop> {
         if let Some(replacement) = self.changes.replaced.get_mut(&node) {
-            return Ok(put(replacement, &[], value));
+            return put(replacement, &[], value);
         }
         let kind = self.tree.kind(node);
         if kind.is_mapping() || kind.is_sequence() {
-            return Err(self.refuse(node, "a mapping or a list stands where a single value is to be set"));
+            return Err(self.refuse(node, "a mapping or a list stands where a single value is to be set").into());
         }
         if self.tree.value(node).is_some_and(|old| old == value) {
             return Ok(false);
@@ -114,24 +149,25 @@ impl<'t, 'a> Editor<'t, 'a> {
     }
 
     /// Takes the key out of a mapping. Returns whether it was there.
-    pub(super) fn remove(&mut self, mapping: NodeId, key: &str) -> Result<bool, Refusal> {
+    pub(super) fn remove(&mut self, mapping: NodeId, key: &str) -> Result<bool, Stop> {
+        self.is_as_it_was(mapping)?;
         match self.tree.kind(mapping) {
-            Kind::Alias => return Err(self.aliased(mapping)),
+            Kind::Alias => return Err(self.aliased(mapping).into()),
             kind if !kind.is_mapping() => return Ok(false),
             _ => {}
         }
-        if let Some(collected) = self.changes.collected.get_mut(&mapping)
-            && collected.entries.shift_remove(key).is_some()
-        {
-            return Ok(true);
+        if self.is_pending(mapping, key) {
+            return Err(Stop::Later);
         }
         let tree = self.tree;
         // Every one of equal keys: the one before the last would count otherwise.
         let keys: Vec<NodeId> =
             tree.entries(mapping).map(|(id, _)| id).filter(|&id| tree.key(id).as_deref() == Some(key)).collect();
-        let gone = |id: &NodeId| self.changes.collected.get(&mapping).is_some_and(|all| all.removed.contains(id));
-        if keys.is_empty() || keys.iter().all(gone) {
-            return if tree.has_merge(mapping) { self.is_plain_mapping(mapping).map(|()| false) } else { Ok(false) };
+        if keys.is_empty() || keys.iter().all(|&id| self.is_gone(mapping, id)) {
+            if tree.has_merge(mapping) {
+                self.is_plain_mapping(mapping)?;
+            }
+            return Ok(false);
         }
         self.is_plain_mapping(mapping)?;
         self.may_change(mapping)?;
@@ -144,14 +180,14 @@ impl<'t, 'a> Editor<'t, 'a> {
     }
 
     /// Takes an item out of a list.
-    pub(super) fn remove_item(&mut self, sequence: NodeId, item: NodeId) -> Result<bool, Refusal> {
+    pub(super) fn remove_item(&mut self, sequence: NodeId, item: NodeId) -> Result<bool, Stop> {
         self.may_change(sequence)?;
         self.forget(&(item..self.tree.past(item)));
         Ok(self.changes.collected.entry(sequence).or_default().removed.insert(item))
     }
 
     /// Puts an item at the end of a list.
-    pub(super) fn append(&mut self, sequence: NodeId, value: Value) -> Result<bool, Refusal> {
+    pub(super) fn append(&mut self, sequence: NodeId, value: Value) -> Result<bool, Stop> {
         self.is_list(sequence)?;
         let items = self.changes.collected.get(&sequence).map(|all| all.items.as_slice()).unwrap_or_default();
         if items.contains(&value) {
@@ -172,15 +208,71 @@ impl<'t, 'a> Editor<'t, 'a> {
     }
 
     /// Returns the value of a key that is there and stays.
-    pub(super) fn present(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
-        let (id, value) = self.tree.entry(mapping, key)?;
-        let is_gone = self.changes.collected.get(&mapping).is_some_and(|all| all.removed.contains(&id));
-        (!is_gone).then_some(value)
+    pub(super) fn present(&self, mapping: NodeId, key: &str) -> Result<Option<NodeId>, Stop> {
+        self.is_as_it_was(mapping)?;
+        if self.is_pending(mapping, key) { Err(Stop::Later) } else { Ok(self.staying(mapping, key)) }
     }
 
-    /// Returns the value of a scalar as it will be; nothing for what is none.
-    pub(super) fn value(&self, node: NodeId) -> Option<Value> {
-        self.changes.replaced.get(&node).cloned().or_else(|| self.tree.value(node))
+    /// Returns the values of a mapping that stay. Single values that are yet to be written are none of them.
+    pub(super) fn values(&self, mapping: NodeId) -> Result<Vec<(NodeId, NodeId)>, Stop> {
+        self.is_as_it_was(mapping)?;
+        let collected = self.changes.collected.get(&mapping);
+        if collected.is_some_and(|all| all.entries.values().any(is_collection)) {
+            return Err(Stop::Later);
+        }
+        Ok(self.tree.entries(mapping).filter(|&(key, _)| !self.is_gone(mapping, key)).collect())
+    }
+
+    /// Returns the items of a list that stay.
+    pub(super) fn items(&self, sequence: NodeId) -> Result<Vec<NodeId>, Stop> {
+        self.is_as_it_was(sequence)?;
+        if self.changes.collected.get(&sequence).is_some_and(|all| !all.items.is_empty()) {
+            return Err(Stop::Later);
+        }
+        Ok(self.tree.children(sequence).filter(|&item| !self.is_gone(sequence, item)).collect())
+    }
+
+    /// Returns what a node means; nothing where an alias or a merge brings in what stands elsewhere.
+    pub(super) fn value(&self, node: NodeId) -> Result<Option<Value>, Stop> {
+        if let Some(value) = self.changes.replaced.get(&node) {
+            return Ok(Some(value.clone()));
+        }
+        self.is_settled(node)?;
+        Ok(self.tree.value(node))
+    }
+
+    /// Returns what a node means.
+    pub(super) fn known(&self, node: NodeId) -> Result<Value, Stop> {
+        let unknown = || self.refuse(node, "an alias, `<<` or a tag stands in what is to be compared; write it out");
+        // What an alias names does not change.
+        let named = self.tree.named_by(node).and_then(|named| self.tree.value(named));
+        Ok(self.value(node)?.or(named).ok_or_else(unknown)?)
+    }
+
+    /// Checks that nothing within the node is yet to be written.
+    pub(super) fn is_settled(&self, node: NodeId) -> Result<(), Stop> {
+        let within = node..self.tree.past(node);
+        let is_open = self.changes.replaced.range(within.clone()).next().is_some()
+            || self.changes.collected.range(within).next().is_some();
+        if is_open { Err(Stop::Later) } else { Ok(()) }
+    }
+
+    /// Checks that no other value takes the place of the node.
+    pub(super) fn is_as_it_was(&self, node: NodeId) -> Result<(), Stop> {
+        if self.changes.replaced.get(&node).is_some_and(is_collection) { Err(Stop::Later) } else { Ok(()) }
+    }
+
+    fn is_pending(&self, mapping: NodeId, key: &str) -> bool {
+        self.changes.collected.get(&mapping).is_some_and(|all| all.entries.contains_key(key))
+    }
+
+    fn is_gone(&self, collection: NodeId, child: NodeId) -> bool {
+        self.changes.collected.get(&collection).is_some_and(|all| all.removed.contains(&child))
+    }
+
+    fn staying(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+        let (id, value) = self.tree.entry(mapping, key)?;
+        (!self.is_gone(mapping, id)).then_some(value)
     }
 
     /// Drops what was asked for of nodes that go as a whole.
@@ -253,15 +345,15 @@ impl<'t, 'a> Editor<'t, 'a> {
         Refusal::at(self.tree, self.tree.start(node), because)
     }
 
-    /// Returns the edited text and what was asked for, to be proven.
+    /// Returns the edited text and how it came about, to be proven.
     ///
     /// # Errors
     /// [`Refusal`] where the text is written in a way that no splice can follow.
-    pub(super) fn finish(self) -> Result<(String, Changes), Refusal> {
-        let splices = self.splices()?;
-        let text = splice::apply(self.tree.text(), splices)
+    pub(super) fn finish(self) -> Result<Edited, Refusal> {
+        let mut splices = self.splices()?;
+        let text = splice::apply(self.tree.text(), &mut splices)
             .map_err(|byte| Refusal::at(self.tree, byte, "two changes meet in one place"))?;
-        Ok((text, self.changes))
+        Ok(Edited { text, changes: self.changes, splices })
     }
 
     fn splices(&self) -> Result<Vec<Splice>, Refusal> {
@@ -281,17 +373,27 @@ fn nested(path: &[&str], value: Value) -> Value {
     path.iter().rev().fold(value, |inner, key| Value::Object(Map::from_iter([((*key).to_owned(), inner)])))
 }
 
-/// Sets a value within one that is not written yet; returns whether that changes anything.
-fn put(target: &mut Value, path: &[&str], value: Value) -> bool {
+/// Sets a single value within one that is not written yet; returns whether that changes anything.
+fn put(target: &mut Value, path: &[&str], value: Value) -> Result<bool, Stop> {
     let mut at = target;
-    for key in path {
-        if !at.is_object() {
-            *at = Value::Object(Map::new());
-        }
-        let Value::Object(map) = at else { return false };
-        at = map.entry((*key).to_owned()).or_insert(Value::Null);
+    for (depth, key) in path.iter().enumerate() {
+        let Value::Object(map) = at else { return Err(Stop::Later) };
+        at = match map.entry(*key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                entry.insert(nested(path.get(depth + 1..).unwrap_or_default(), value));
+                return Ok(true);
+            }
+        };
+    }
+    if is_collection(at) || is_collection(&value) {
+        return Err(Stop::Later);
     }
     let is_new = *at != value;
     *at = value;
-    is_new
+    Ok(is_new)
+}
+
+fn is_collection(value: &Value) -> bool {
+    value.is_object() || value.is_array()
 }

@@ -1,6 +1,7 @@
 //! Bytes in, bytes out: rendered manifests on their way to the cluster. Pure, streaming.
 //!
 //! ```text
+//! render    a stream through the rules; parsed: a document's changes, each in what those before it made
 //! stream    cuts the input into documents, as Helm does
 //! lines     lines in plain block style
 //! head      what a document is, without parsing it

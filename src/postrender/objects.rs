@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::tree::{Kind, NodeId, Tree};
-use crate::domain::yaml;
+use crate::domain::yaml::{self, YamlError};
 
 /// An object of a parsed document.
 pub(super) struct Found {
@@ -15,10 +15,15 @@ pub(super) struct Found {
     pub(super) name: String,
     pub(super) namespace: Option<String>,
     /// What it means, where the tree does not tell.
-    whole: Option<Value>,
+    pub(super) whole: Option<Value>,
 }
 
 impl Found {
+    /// How it is called in notes and errors.
+    pub(super) fn title(&self) -> String {
+        named(&self.kind, self.namespace.as_deref(), &self.name)
+    }
+
     pub(super) fn label(&self, tree: &Tree<'_>, key: &str) -> Option<String> {
         if let Some(whole) = &self.whole {
             return whole.get("metadata")?.get("labels")?.get(key)?.as_str().map(str::to_owned);
@@ -29,14 +34,22 @@ impl Found {
     }
 }
 
+/// Returns how an object is called in notes and errors.
+pub(super) fn named(kind: &str, namespace: Option<&str>, name: &str) -> String {
+    match namespace {
+        Some(namespace) => format!("{kind} {namespace}/{name}"),
+        None => format!("{kind} {name}"),
+    }
+}
+
 fn text_at(tree: &Tree<'_>, mapping: NodeId, key: &str) -> Option<String> {
     let (_, value) = tree.entry(mapping, key)?;
     tree.value(value)?.as_str().map(str::to_owned)
 }
 
 /// Returns what a document means whose aliases and merges bring in what stands elsewhere.
-pub(super) fn whole(text: &str) -> Result<Value, String> {
-    let documents = yaml::parse_documents(text).map_err(|error| error.cause)?;
+pub(super) fn whole(text: &str) -> Result<Value, YamlError> {
+    let documents = yaml::parse_documents(text)?;
     Ok(documents.into_iter().next().map(|document| document.value).unwrap_or_default())
 }
 

@@ -1,18 +1,18 @@
 //! A stream through the rules.
 
+mod parsed;
+
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
+use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::edit::{Editor, Refusal};
 use super::head;
-use super::marks::Metadata;
-use super::objects::{List, objects, whole};
-use super::proof;
-use super::rules::{self, Chosen, ObjectEdit, Rules};
+use super::marks::{Metadata, Wanted};
+use super::objects::named;
+use super::rules::{self, AllWanted, Rules};
 use super::stream::{Document, Documents};
-use super::tree::Tree;
 use crate::domain::manifest::{self, ManifestError};
 use crate::domain::object::Object;
 use crate::domain::post_rendering::Notes;
@@ -189,18 +189,24 @@ impl<W: Write> Rendering<'_, W> {
         if metadata.write_with(lines, &wanted, &mut self.edited).is_none() {
             return self.parsed(document, &selecting);
         }
-        for index in selecting {
-            self.note_marks(index, &metadata, object);
-        }
+        self.note_marks(&selecting, &metadata, object);
         Ok(Fate::Marked(head.metadata))
     }
 
-    /// Notes which labels and annotations a rule set in this metadata.
-    fn note_marks(&mut self, index: usize, metadata: &Metadata<'_>, object: impl FnOnce() -> String) {
-        let (Some(rule), Some(marks)) = (self.rules.get(index), self.rules.wanted_by(index)) else { return };
-        let mut set = marks.iter().filter(|mark| !metadata.has(mark)).map(|mark| mark.key.as_str()).peekable();
-        if set.peek().is_some() {
-            self.notes.add(&rule.name, &rule.because, object, || format!("set {}", set.collect::<Vec<_>>().join(", ")));
+    /// Notes which labels and annotations each rule set in this metadata, as the rules before it left them.
+    fn note_marks(&mut self, selecting: &[usize], metadata: &Metadata<'_>, object: impl Fn() -> String) {
+        let mut so_far = AllWanted::new();
+        for &index in selecting {
+            let (Some(rule), Some(marks)) = (self.rules.get(index), self.rules.wanted_by(index)) else { continue };
+            let is_new = |mark: &&Wanted| match so_far.iter().find(|other| other.is_about_the_same(mark)) {
+                Some(other) => other.value != mark.value,
+                None => !metadata.has(mark),
+            };
+            let set: SmallVec<[&str; 8]> = marks.iter().filter(is_new).map(|mark| mark.key.as_str()).collect();
+            if !set.is_empty() {
+                self.notes.add(&rule.name, &rule.because, &object, || format!("set {}", set.join(", ")));
+            }
+            rules::overrule(&mut so_far, marks);
         }
     }
 
@@ -293,123 +299,6 @@ impl<W: Write> Rendering<'_, W> {
         dropping.is_some()
     }
 
-    /// A document that must be parsed: for its head, or for a change within it. `candidates` are named if that fails.
-    fn parsed(&mut self, document: &Document<'_>, candidates: &[usize]) -> Result<Fate, RenderError> {
-        let body = document.bytes.get(document.body..).unwrap_or_default();
-        let mut place = Place {
-            number: self.notes.documents,
-            document,
-            objects: Vec::new(),
-            rules: Chosen::from_slice(candidates),
-        };
-        let text = std::str::from_utf8(body).map_err(|error| {
-            let line = body.get(..error.valid_up_to()).unwrap_or_default().split(|&byte| byte == b'\n').count();
-            place.refused(self.rules, line, "it is no UTF-8")
-        })?;
-        let mut selected = Vec::new();
-        let mut edited = match self.pass(text, Pass::First, &mut place, &mut selected)? {
-            Outcome::Goes => return Ok(Fate::Goes),
-            outcome => outcome.into_text(),
-        };
-        if self.rules.names_jobs() {
-            let text = edited.as_deref().unwrap_or(text);
-            if let Some(named) = self.pass(text, Pass::NamesOfJobs, &mut place, &mut selected)?.into_text() {
-                edited = Some(named);
-            }
-        }
-        Ok(edited.map_or(Fate::Passes, Fate::Becomes))
-    }
-
-    /// Makes the changes of one pass in a document, and proves them. The first one notes which rules select each object that stays; a later
-    /// one keeps to that, whatever the objects have become.
-    fn pass(
-        &mut self,
-        text: &str,
-        pass: Pass,
-        place: &mut Place<'_>,
-        selected: &mut Vec<Chosen>,
-    ) -> Result<Outcome, RenderError> {
-        let rules = self.rules;
-        let tree = Tree::read(text).map_err(|fault| place.refused(rules, fault.line, &fault.because))?;
-        let Some(tree) = tree else { return Ok(Outcome::Same) };
-        let mut editor = Editor::new(&tree);
-        let whole =
-            if tree.is_literal() { None } else { Some(whole(text).map_err(|cause| place.refused(rules, 1, &cause))?) };
-        let objects = objects(&tree, 0, whole.as_ref(), &List::default());
-        let objects =
-            objects.map_err(|line| place.refused(rules, line, "the items of a list are an alias; write them out"))?;
-        let (all, mut gone) = (objects.len(), 0);
-        place.objects.clear();
-        for (index, object) in objects.into_iter().enumerate() {
-            let title = named(&object.kind, object.namespace.as_deref(), &object.name);
-            let label = |key: &str| object.label(&tree, key);
-            let subject = Subject {
-                api_version: &object.api_version,
-                kind: &object.kind,
-                name: &object.name,
-                namespace: object.namespace.as_deref(),
-                label: &label,
-            };
-            let selecting = match pass {
-                Pass::First => rules.selecting(&subject),
-                Pass::NamesOfJobs => selected.get(index).cloned().unwrap_or_default(),
-            };
-            if selecting.is_empty() {
-                selected.push(selecting);
-                continue;
-            }
-            let here = Place { objects: vec![title.clone()], rules: selecting.clone(), ..*place };
-            let refused = |refusal: Refusal| here.refused(rules, refusal.line, &refusal.because);
-            place.objects.push(title.clone());
-            let unnamed: Chosen = selecting.iter().filter(|index| !place.rules.contains(index)).copied().collect();
-            place.rules.extend(unnamed);
-            if pass == Pass::First {
-                self.want_additions(&selecting);
-                if self.is_dropped(&selecting, || title.clone()) {
-                    gone += 1;
-                    if let Some(list) = object.item_of {
-                        editor.remove_item(list, object.root).map_err(refused)?;
-                    }
-                    continue;
-                }
-            }
-            selected.push(selecting.clone());
-            let mut edit = ObjectEdit {
-                editor: &mut editor,
-                root: object.root,
-                kind: object.kind.clone(),
-                api_version: object.api_version.clone(),
-            };
-            for rule in selecting.iter().filter_map(|&index| rules.get(index)) {
-                for change in rule.changes.iter().filter(|change| Pass::of(change) == pass) {
-                    let done = rules::apply(change, rules.about(), &mut edit)
-                        .map_err(|refusal| here.refused_by(&rule.name, refusal.line, &refusal.because))?;
-                    if let Some(what) = done {
-                        self.notes.add(&rule.name, &rule.because, || title.clone(), || what);
-                    }
-                }
-            }
-        }
-        if gone > 0 && gone == all {
-            return Ok(Outcome::Goes);
-        }
-        if !editor.has_changes() {
-            return Ok(Outcome::Same);
-        }
-        if text.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
-            return Err(place.refused(
-                rules,
-                1,
-                "it holds a line break that only YAML 1.1 knows (U+0085, U+2028, U+2029)",
-            ));
-        }
-        let (edited, changes) =
-            editor.finish().map_err(|refusal| place.refused(rules, refusal.line, &refusal.because))?;
-        proof::prove(&tree, &changes, &edited)
-            .map_err(|mismatch| place.refused(rules, mismatch.line, &mismatch.because))?;
-        Ok(Outcome::Edited(edited))
-    }
-
     fn write(&mut self, bytes: &[u8]) -> Result<(), RenderError> {
         self.last_byte = bytes.last().copied().or(self.last_byte);
         if bytes.len() > GATHERED / 2 {
@@ -448,81 +337,14 @@ impl<W: Write> Rendering<'_, W> {
 
 /// Tells whether the document has an object of the release: hooks are none, and what renders to `null` or `{}` has none.
 fn is_of_release(document: &Document<'_>) -> bool {
-    let is_hook = memchr::memmem::find(document.bytes, b"helm.sh/hook").is_some();
+    let may_be_hook = memchr::memmem::find(document.bytes, b"helm.sh/hook").is_some();
+    let is_hook = |object: &Object| object.annotation("helm.sh/hook").is_some();
     // What is no manifest is for Helm to refuse.
-    let has_object = || manifests(document).map_or(true, |objects| !objects.is_empty());
-    !is_hook && (head::read(document).is_some() || has_object())
+    !may_be_hook && head::read(document).is_some()
+        || manifests(document).map_or(true, |objects| objects.iter().any(|object| !is_hook(object)))
 }
 
 /// Returns the objects of a document, as Helm has them.
 fn manifests(document: &Document<'_>) -> Result<Vec<Object>, ManifestError> {
     manifest::parse(&String::from_utf8_lossy(document.bytes))
-}
-
-/// Which changes are made of a document that is parsed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    First,
-    /// By what the first pass made of them.
-    NamesOfJobs,
-}
-
-impl Pass {
-    fn of(change: &Change) -> Self {
-        if *change == Change::UniqueJobNames { Self::NamesOfJobs } else { Self::First }
-    }
-}
-
-/// What a pass made of a document.
-enum Outcome {
-    Same,
-    /// It goes, with every object in it.
-    Goes,
-    Edited(String),
-}
-
-impl Outcome {
-    fn into_text(self) -> Option<String> {
-        if let Self::Edited(text) = self { Some(text) } else { None }
-    }
-}
-
-/// What an error names.
-#[derive(Clone)]
-struct Place<'d> {
-    number: usize,
-    document: &'d Document<'d>,
-    objects: Vec<String>,
-    rules: Chosen,
-}
-
-impl Place<'_> {
-    fn refused(&self, rules: &Rules, line: usize, because: &str) -> RenderError {
-        let names: Vec<&str> =
-            self.rules.iter().filter_map(|&index| rules.get(index)).map(|rule| rule.name.as_str()).collect();
-        self.refused_by(&names.join(", "), line, because)
-    }
-
-    fn refused_by(&self, rules: &str, line: usize, because: &str) -> RenderError {
-        let object = match self.objects.as_slice() {
-            [] => String::new(),
-            [object] => format!(" ({object})"),
-            [first, more @ ..] => format!(" ({first} and {} more)", more.len()),
-        };
-        RenderError::Document {
-            document: self.number,
-            object,
-            line: self.document.line() + line.saturating_sub(1),
-            because: because.to_owned(),
-            rule: if rules.is_empty() { String::new() } else { format!(" (asked for by {rules})") },
-        }
-    }
-}
-
-/// Returns how an object is called in notes and errors.
-fn named(kind: &str, namespace: Option<&str>, name: &str) -> String {
-    match namespace {
-        Some(namespace) => format!("{kind} {namespace}/{name}"),
-        None => format!("{kind} {name}"),
-    }
 }

@@ -19,13 +19,13 @@ pub(super) struct Splice {
 ///
 /// # Errors
 /// The place at which two of them overlap.
-pub(super) fn apply(text: &str, mut splices: Vec<Splice>) -> Result<String, usize> {
+pub(super) fn apply(text: &str, splices: &mut [Splice]) -> Result<String, usize> {
     // Of splices at one place, what comes in comes before what goes.
     splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
     let grown: usize = splices.iter().map(|splice| splice.text.len()).sum();
     let mut out = String::with_capacity(text.len() + grown);
     let mut done = 0;
-    for splice in &splices {
+    for splice in &*splices {
         let kept = text.get(done..splice.range.start).ok_or(splice.range.start)?;
         out.push_str(kept);
         out.push_str(&splice.text);
@@ -33,6 +33,31 @@ pub(super) fn apply(text: &str, mut splices: Vec<Splice>) -> Result<String, usiz
     }
     out.push_str(text.get(done..).ok_or(done)?);
     Ok(out)
+}
+
+/// Returns of each line of the edited text the line of the old one that it comes from, counted from 1; `splices` are ascending.
+pub(super) fn lines(text: &str, splices: &[Splice]) -> Vec<usize> {
+    let breaks = |text: &str| memchr::memchr_iter(b'\n', text.as_bytes()).count();
+    let (mut lines, mut line, mut done) = (vec![1], 1, 0);
+    let keep = |lines: &mut Vec<usize>, line: &mut usize, kept: &str| {
+        for _ in 0..breaks(kept) {
+            *line += 1;
+            lines.push(*line);
+        }
+    };
+    for splice in splices {
+        keep(&mut lines, &mut line, text.get(done..splice.range.start).unwrap_or_default());
+        lines.extend(std::iter::repeat_n(line, breaks(&splice.text)));
+        line += breaks(text.get(splice.range.clone()).unwrap_or_default());
+        done = splice.range.end;
+    }
+    keep(&mut lines, &mut line, text.get(done..).unwrap_or_default());
+    lines
+}
+
+/// Tells whether a document is JSON, as far as its first key shows.
+fn is_json(tree: &Tree<'_>) -> bool {
+    tree.kind(0) == Kind::FlowMapping && tree.children(0).next().is_some_and(|key| tree.kind(key) == Kind::DoubleQuoted)
 }
 
 /// Returns the splice that gives a scalar another value.
@@ -64,6 +89,7 @@ pub(super) fn replacement(tree: &Tree<'_>, node: NodeId, value: &Value) -> Resul
             let quotes = match kind {
                 Kind::SingleQuoted => Quotes::Single,
                 Kind::DoubleQuoted => Quotes::Double,
+                _ if is_json(tree) => Quotes::Double,
                 _ => Quotes::None,
             };
             Ok(Splice { range: start..end, text: writer::flow(value, quotes) })
@@ -289,10 +315,13 @@ impl Writing<'_, '_> {
         let above = self.tree.text().get(..start).unwrap_or_default().trim_ascii_end();
         if text.starts_with(['{', '[']) {
             // Behind the colon, where nothing else stands; else in a line of their own, which may not begin in the column of the key.
-            return Ok(vec![if above.ends_with(':') {
+            let last_line = above.get(self.tree.line_start(above.len())..).unwrap_or_default();
+            let is_comment = last_line.trim_start().starts_with('#') || last_line.contains(" #");
+            return Ok(vec![if above.ends_with(':') && !is_comment {
                 Splice { range: above.len()..end, text: format!(" {text}{line_end}") }
             } else {
-                let indent = if column == 0 { "  " } else { "" };
+                // The dashes of a list may stand in the column of its key.
+                let indent = if column == 0 || !is_mapping { "  " } else { "" };
                 Splice { range: start..end, text: format!("{indent}{text}{line_end}") }
             }]);
         }
@@ -310,10 +339,7 @@ impl Writing<'_, '_> {
         let open = tree.start(self.node) + 1;
         let close = tree.end(self.node).saturating_sub(1);
         let is_quoted = children.first().is_some_and(|first| tree.kind(first.id) == Kind::DoubleQuoted);
-        let is_json = is_quoted
-            || tree.kind(0) == Kind::FlowMapping
-                && tree.children(0).next().is_some_and(|key| tree.kind(key) == Kind::DoubleQuoted);
-        let quotes = if is_json { Quotes::Double } else { Quotes::None };
+        let quotes = if is_quoted || is_json(tree) { Quotes::Double } else { Quotes::None };
         let first_kept = children.iter().find(|child| !gone(child));
         let last_kept = children.iter().rev().find(|child| !gone(child));
         let mut splices = Vec::new();
@@ -325,6 +351,15 @@ impl Writing<'_, '_> {
             // With those at the end goes the comma before them.
             splices.retain(|splice| splice.range.start < last_kept.end);
             splices.push(Splice { range: last_kept.end..last_gone.end, text: String::new() });
+        }
+        if let (Some(last), None) = (children.last(), last_kept) {
+            // A comma may stand behind the last one.
+            let behind = tree.text().get(last.end..close).unwrap_or_default();
+            let comma =
+                behind.find(',').filter(|&comma| behind.get(..comma).is_some_and(|text| text.trim().is_empty()));
+            if let (Some(comma), Some(splice)) = (comma, splices.last_mut()) {
+                splice.range.end = last.end + comma + 1;
+            }
         }
         let entries = collected.entries.iter().map(|(key, value)| writer::flow_entry(key, value, quotes));
         let new: Vec<String> = entries.chain(collected.items.iter().map(|value| writer::flow(value, quotes))).collect();

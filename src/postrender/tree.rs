@@ -152,7 +152,10 @@ impl<'a> Tree<'a> {
             let (event, span) = event
                 .map_err(|error| Fault { line: error.marker().line().max(1), because: error.kind().to_string() })?;
             match event {
-                Event::DocumentEnd => break,
+                Event::DocumentEnd => {
+                    ends_alone(text, &span)?;
+                    break;
+                }
                 Event::Scalar(words, style, anchor, tag) => {
                     let id = tree.push(range(&span), kind_of(style));
                     tree.fit_block(id);
@@ -389,6 +392,12 @@ impl<'a> Tree<'a> {
         self.aliases.get(&id).copied()
     }
 
+    /// Returns the node that an alias names.
+    pub(super) fn named_by(&self, alias: NodeId) -> Option<NodeId> {
+        let target = self.target(alias)?;
+        self.anchors.iter().find(|&(_, &anchor)| anchor == target).map(|(&node, _)| node)
+    }
+
     /// Tells whether an alias names this node.
     pub(super) fn is_shared(&self, id: NodeId) -> bool {
         self.anchor(id).is_some_and(|anchor| self.aliases.values().any(|&target| target == anchor))
@@ -421,6 +430,20 @@ impl<'a> Tree<'a> {
 
 fn range(span: &Span) -> Range<usize> {
     span.byte_range().unwrap_or_default()
+}
+
+/// Checks that nothing follows a document, unless behind `...`: of a stream of JSON objects kubectl reads all, Helm the first one.
+fn ends_alone(text: &str, end: &Span) -> Result<(), Fault> {
+    let range = range(end);
+    let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let behind = text.get(range.end..).unwrap_or_default();
+    match behind.split('\n').position(is_content) {
+        Some(lines) if range.is_empty() => {
+            let line = text.get(..range.end).unwrap_or_default().split('\n').count() + lines;
+            Err(Fault { line, because: "something follows the object; put `---` on a line between objects".to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn kind_of(style: ScalarStyle) -> Kind {

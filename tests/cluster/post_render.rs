@@ -189,19 +189,21 @@ fn the_example_for_helmfile_checks_renders_and_verifies_with_every_helm() {
     };
     for version in Helm::all() {
         let scene = Scene::with_helm(&bed, "helmfile", version);
-        scene.install("hubble-1.0.0", &[]);
         let plugin = archive(&scene.folder().join("plugins"));
         let helm = scene.helm.binary.display().to_string();
         let file = example("helmfile/helmfile.yaml.gotmpl").display().to_string();
         let words = ["--helm-binary", &helm, "-f", &file, "sync", "--skip-crds"];
-        let mut command = scene.in_environment(helmfile.clone(), &words);
-        command.env("CSGHUB", program()).env("NAMESPACE", &scene.namespace.name).env("CHART", chart("hubble-2.0.0"));
-        command.env("HELM_MAJOR", scene.helm.major().to_string()).env("HELM_PLUGINS", plugin);
-        let output = command.output().expect("helmfile starts");
-        let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
         let version = &scene.helm.version;
-        assert!(output.status.success(), "Helm {version}: {told}");
-        assert!(told.contains("checks passed") && told.contains("is current"), "Helm {version}: {told}");
+        // A release that is not there yet, and its upgrade.
+        for of in ["hubble-1.0.0", "hubble-2.0.0"] {
+            let mut command = scene.in_environment(helmfile.clone(), &words);
+            command.env("CSGHUB", program()).env("NAMESPACE", &scene.namespace.name).env("CHART", chart(of));
+            command.env("HELM_MAJOR", scene.helm.major().to_string()).env("HELM_PLUGINS", &plugin);
+            let output = command.output().expect("helmfile starts");
+            let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+            assert!(output.status.success(), "Helm {version}, {of}: {told}");
+            assert!(told.contains("checks passed") && told.contains("is current"), "Helm {version}, {of}: {told}");
+        }
         let live = bed.get(&scene.namespace.name, "deployment", "shop-server").expect("it is there");
         assert_eq!(live["metadata"]["labels"]["team"], "ml", "Helm {version}");
         assert_eq!(scene.newest(), (2, "deployed".to_owned()), "Helm {version}");
@@ -236,7 +238,7 @@ fn the_example_for_argo_cd_renders_what_helm_renders_with_the_rules() {
             .current_dir(chart)
             .env("PATH", format!("{}:{path}", folder.path().display()))
             .envs([("ARGOCD_APP_NAME", "shop"), ("ARGOCD_APP_NAMESPACE", "front")])
-            .env("PROFILE", example("profile.yaml"))
+            .env("ARGOCD_ENV_PROFILE", example("profile.yaml"))
             .output()
             .expect("a shell")
     };

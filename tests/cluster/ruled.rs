@@ -155,8 +155,7 @@ fn a_rehearsal_is_of_what_the_rules_make() {
     Running::start(scene.command(&words)).end().expect(20).says("spec.replicas");
     before.assert_unchanged(&scene);
     scene.run(&["rehearse", &flag, "--", "helm", "list"]).expect(2);
-    let nothing =
-        "format: 1\nname: p\npost-render: [{name: none, because: b, select: {kinds: [Nothing]}, changes: [drop]}]\n";
+    let nothing = "format: 1\nname: p\npost-render: [{name: none, because: b, select: {kinds: [Nothing.example.com]}, changes: [drop]}]\n";
     let flag = self::flag(&scene, nothing);
     scene
         .run(&["plan", "shop", &chart, "--skip-crds", &flag])

@@ -38,6 +38,13 @@ pub(crate) fn usual() -> Vec<(&'static str, Edit)> {
 }
 
 impl Edit {
+    /// Returns the keys that lead to the edit.
+    pub(crate) fn path(&self) -> &[String] {
+        match self {
+            Self::Set(at, _) | Self::Remove(at) | Self::Add(at, _) | Self::Without(at, _) => at,
+        }
+    }
+
     /// Returns the rule of a profile that asks for the edit.
     pub(crate) fn rule(&self) -> Rule {
         let path = |keys: &[String]| keys.iter().map(|key| format!("{key:?}")).collect::<Vec<_>>().join(".");

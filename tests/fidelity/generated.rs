@@ -304,6 +304,10 @@ fn any_edit(dice: &mut Dice, document: &Value) -> Edit {
         };
         path.push(key);
     }
+    any_edit_at(dice, path)
+}
+
+fn any_edit_at(dice: &mut Dice, path: Vec<String>) -> Edit {
     match dice.below(6) {
         0 => Edit::Remove(path),
         1 => Edit::Add(path, json!(*dice.pick(&WORDS))),
@@ -311,6 +315,32 @@ fn any_edit(dice: &mut Dice, document: &Value) -> Edit {
         3 => Edit::Set(path, json!(dice.below(9))),
         _ => Edit::Set(path, json!(*dice.pick(&WORDS))),
     }
+}
+
+/// Returns an edit, or some that may meet in one place.
+fn any_edits(dice: &mut Dice, document: &Value) -> Vec<Edit> {
+    let count = *dice.pick(&[1, 1, 2, 3]);
+    let mut edits: Vec<Edit> = Vec::new();
+    let mut so_far = document.clone();
+    for _ in 0..count {
+        let edit = match edits.last() {
+            Some(last) if dice.one_in(3) => any_edit_at(dice, last.path().to_vec()),
+            _ => any_edit(dice, &so_far),
+        };
+        so_far = edit.expected(&so_far).unwrap_or(so_far);
+        edits.push(edit);
+    }
+    edits
+}
+
+/// Returns what a document means after all edits, each in what those before it made, and whether any of them changes it; nothing if one
+/// does not fit.
+fn expected(edits: &[Edit], document: &Value) -> Option<(Value, bool)> {
+    edits.iter().try_fold((document.clone(), false), |(old, is_changed), edit| {
+        let new = edit.expected(&old)?;
+        let is_changed = is_changed || new != old;
+        Some((new, is_changed))
+    })
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {
@@ -336,30 +366,31 @@ fn generated_documents_mean_what_they_meant_with_the_edit() {
         for (document, before) in documents.iter().zip(&before) {
             let Ok(before) = before else { continue };
             valid += 1;
-            let edit = any_edit(&mut dice, before);
-            match (edited(document.as_bytes(), &[&edit]), edit.expected(before)) {
-                (Ok(output), Some(expected)) => {
-                    if *before == expected {
+            let edits = any_edits(&mut dice, before);
+            let all: Vec<&Edit> = edits.iter().collect();
+            match (edited(document.as_bytes(), &all), expected(&edits, before)) {
+                (Ok(output), Some((expected, is_changed))) => {
+                    if !is_changed {
                         assert_eq!(
                             String::from_utf8_lossy(&output),
                             *document,
-                            "seed {seed}: nothing was to change: {edit:?}"
+                            "seed {seed}: nothing was to change: {edits:?}"
                         );
                     }
                     outputs.push(output);
-                    asked.push((document, edit, expected));
+                    asked.push((document, edits, expected));
                 }
                 (Ok(output), None) => {
-                    panic!("seed {seed}: {edit:?} does not fit\n{document}\n---\n{}", String::from_utf8_lossy(&output))
+                    panic!("seed {seed}: {edits:?} do not fit\n{document}\n---\n{}", String::from_utf8_lossy(&output))
                 }
                 (Err(_), None) => unfit += 1,
                 (Err(_), Some(_)) => refused += 1,
             }
         }
-        for (((document, edit, expected), output), after) in asked.iter().zip(&outputs).zip(decode(judge, &outputs)) {
+        for (((document, edits, expected), output), after) in asked.iter().zip(&outputs).zip(decode(judge, &outputs)) {
             made += 1;
             let output = String::from_utf8_lossy(output);
-            assert_eq!(after.as_ref(), Ok(expected), "seed {seed}: {edit:?}\n{document}\n--- became\n{output}");
+            assert_eq!(after.as_ref(), Ok(expected), "seed {seed}: {edits:?}\n{document}\n--- became\n{output}");
         }
     }
     say(&format!(

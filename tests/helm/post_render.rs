@@ -16,8 +16,12 @@ const MANIFESTS: &str =
     "---\n# Source: shop/a.yaml\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {key: YQ==, user: Yg==}\n";
 
 fn post_render(variables: &[(&str, &str)]) -> Command {
+    program(&["post-render"], variables)
+}
+
+fn program(words: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(GUARD);
-    command.arg("post-render").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for name in ["CSGHUB_POST_RENDER", "CSGHUB_POST_RENDER_FOLDER", "CSGHUB_POST_RENDER_FIRST", "HELM_PLUGIN_NAME"] {
         command.env_remove(name);
     }
@@ -26,7 +30,11 @@ fn post_render(variables: &[(&str, &str)]) -> Command {
 }
 
 fn run(variables: &[(&str, &str)], input: &str) -> Output {
-    let mut child = post_render(variables).spawn().expect("started");
+    with_input(post_render(variables), input)
+}
+
+fn with_input(mut command: Command, input: &str) -> Output {
+    let mut child = command.spawn().expect("started");
     let mut stdin = child.stdin.take().expect("piped");
     std::thread::scope(|scope| {
         // As Helm does: it writes while it reads, and does not mind if nobody listens.
@@ -180,4 +188,85 @@ fn a_helm_that_closes_its_pipe_or_kills_it_leaves_no_half_a_file() {
     assert_eq!(child.wait().expect("ended").signal(), Some(9));
     drop(stdin);
     assert_eq!(fs::read(folder.path().join("render")).expect("kept").len(), large.len());
+}
+
+const ADOPT: &str = "format: 1\nname: p\npost-render: [{name: ours, because: b, changes: [adopt]}]\n";
+
+#[test]
+fn as_helms_plugin_the_filter_knows_the_namespace_that_helm_keeps_to_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("p.yaml");
+    fs::write(&profile, ADOPT).expect("written");
+    let profile = format!("--profile-file={}", profile.display());
+    let by_helm = [("HELM_PLUGIN_NAME", "csghub"), ("HELM_NAMESPACE", "front")];
+    let filter = |further: &[&str], variables: &[(&str, &str)]| {
+        let words = [&["filter", &profile, "--release", "shop"], further].concat();
+        with_input(program(&words, variables), MANIFESTS)
+    };
+    let namespace = |output: &Output| {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let written = text.split("meta.helm.sh/release-namespace: ").nth(1);
+        written.map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
+    };
+    assert_eq!(namespace(&filter(&[], &by_helm)).as_deref(), Some("front"));
+    assert_eq!(namespace(&filter(&["-n", "back"], &by_helm)).as_deref(), Some("back"), "the flag goes first");
+    // Somebody's variable is not Helm's word.
+    let alone = filter(&[], &by_helm[1..]);
+    assert_eq!((alone.status.code(), alone.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("say `-n NAMESPACE`"));
+    // A Helm that was started by another one as its post-renderer does not know the namespace of that.
+    let inner = program(&["post-render", &profile, "--release", "shop"], &by_helm);
+    let inner = with_input(inner, MANIFESTS);
+    assert_eq!((inner.status.code(), inner.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8_lossy(&inner.stderr).contains("`helm csghub` never sees `-n`"));
+}
+
+#[test]
+fn manifests_have_no_other_form_and_errors_never_go_where_manifests_do() {
+    for command in ["filter", "post-render"] {
+        for form in ["json", "markdown"] {
+            let output = with_input(program(&[command, "-o", form], &[]), MANIFESTS);
+            assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{command} -o {form}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("leave `-o` out"), "{command} -o {form}");
+        }
+        let empty = with_input(program(&[command], &[]), "");
+        assert_eq!((empty.status.code(), empty.stdout.len()), (Some(2), 0), "{command}");
+        let told = String::from_utf8_lossy(&empty.stderr).into_owned();
+        assert!(told.contains("no manifest") && told.contains("help: "), "{told}");
+    }
+}
+
+#[test]
+fn both_tell_what_they_changed_if_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("p.yaml");
+    fs::write(&profile, "format: 1\nname: p\npost-render: [{name: stays, because: data, changes: [keep]}]\n")
+        .expect("written");
+    let profile = format!("--profile-file={}", profile.display());
+    for command in ["filter", "post-render"] {
+        let told = |further: &[&str]| {
+            let output = with_input(program(&[&[command, &profile], further].concat(), &[]), MANIFESTS);
+            assert_eq!(output.status.code(), Some(0), "{command}");
+            assert!(String::from_utf8_lossy(&output.stdout).contains("helm.sh/resource-policy: keep"), "{command}");
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        assert_eq!(told(&[]), "", "{command}");
+        assert!(told(&["-v"]).contains("stays"), "{command}");
+    }
+}
+
+#[test]
+fn a_helm_4_that_nobody_watches_is_told_of_a_wrong_flag_too() {
+    let by_helm = [("HELM_PLUGIN_NAME", "csghub-postrender")];
+    for (flag, reason) in [("--profile-fle=x", "--profile-fle"), ("--record-bytes=1M", "1M"), ("-ojson", "--output")] {
+        let output = with_input(program(&["post-render", flag], &by_helm), MANIFESTS);
+        assert_eq!(output.status.code(), Some(0), "{flag}");
+        let written = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(written.contains(reason) && !written.contains("kind: Secret"), "{flag}: {written}");
+        let objects = helm_csghub::domain::manifest::parse(&written);
+        assert!(objects.is_err(), "{flag}: Helm would apply {written}");
+    }
+    let damaged = [("HELM_PLUGIN_NAME", "csghub-postrender"), ("CSGHUB_POST_RENDER", "no-mode")];
+    let written = String::from_utf8_lossy(&run(&damaged, MANIFESTS).stdout).into_owned();
+    assert!(written.contains("no-mode") && !written.contains("kind: Secret"), "{written}");
 }

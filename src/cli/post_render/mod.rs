@@ -6,6 +6,7 @@ use std::env;
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 
@@ -37,11 +38,15 @@ pub(super) struct PostRenderArgs {
 }
 
 /// The name by which Helm 4 knows us as a post-renderer: `postrenderer/plugin.yaml`.
-const PLUGIN_NAME: &str = "csghub-postrender";
+const POST_RENDERER: &str = "csghub-postrender";
 
 /// Renders the manifests, as the run says that started Helm, where one did.
 pub(super) fn run(args: &PostRenderArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
-    match order().map_err(unexpected)? {
+    let order = match order() {
+        Ok(order) => order,
+        Err(error) => return refuse(unexpected(error), false),
+    };
+    match order {
         Some(order) => match order.carry_out() {
             Ok(output) => stream::write(&output).map(|()| ExitStatus::Done),
             Err(error) => Err(unexpected(order.leave_trouble(error))),
@@ -50,11 +55,24 @@ pub(super) fn run(args: &PostRenderArgs, shared: &Shared) -> Result<ExitStatus, 
         None if args.in_run => {
             refuse(unexpected(anyhow::anyhow!("{MODE_VARIABLE} did not reach the post-renderer")), false)
         }
-        None => match args.rules.rules(shared.namespace.as_deref()) {
-            Ok(rules) => follow(&rules),
+        None => match rules(args, shared) {
+            Ok(rules) => follow(&rules, shared),
             Err(failure) => refuse(failure, false),
         },
     }
+}
+
+/// Returns the rules of the command line.
+fn rules(args: &PostRenderArgs, shared: &Shared) -> Result<Rules, Failure> {
+    shared.check_is_of_manifests()?;
+    args.rules.rules(shared.namespace.as_deref()).map_err(|failure| {
+        // That Helm was started by another one, and does not know the namespace of that.
+        if filter::is_helms_plugin() && shared.namespace.is_none() {
+            let hint = "`helm csghub` never sees `-n`: name the plugin's bin/csghub as the post-renderer";
+            return failure.hinted(hint);
+        }
+        failure
+    })
 }
 
 fn unexpected(error: anyhow::Error) -> Failure {
@@ -62,28 +80,38 @@ fn unexpected(error: anyhow::Error) -> Failure {
 }
 
 /// Renders as it reads.
-fn follow(rules: &Rules) -> Result<ExitStatus, Failure> {
+fn follow(rules: &Rules, shared: &Shared) -> Result<ExitStatus, Failure> {
     let mut output = Noting { output: stream::output()?, has_written: false };
     match postrender::render(stream::input()?, &mut output, rules) {
-        Ok(_) => Ok(ExitStatus::Done),
-        Err(error @ (RenderError::Read(_) | RenderError::Write(_))) => Err(filter::failure(error)),
-        Err(error) => {
-            let failure = filter::failure(error).hinted("Helm calls it: `helm upgrade ... --post-renderer`");
-            refuse(failure, output.has_written)
+        Ok(notes) => {
+            filter::tell(&notes, shared);
+            Ok(ExitStatus::Done)
         }
+        Err(error @ RenderError::Write(_)) => Err(filter::failure(error)),
+        Err(error) => refuse(filter::failure(error), output.has_written),
     }
 }
 
 /// Tells a Helm that nobody watches why there is no result.
 fn refuse(failure: Failure, has_written: bool) -> Result<ExitStatus, Failure> {
-    // Helm 4 drops what is written to standard error, and would show nothing.
-    if env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == PLUGIN_NAME) {
-        let refusal = postrender::refusal(&failure.chain().join(": "));
-        let separator = if has_written { "\n---\n" } else { "" };
-        stream::write(format!("{separator}{refusal}").as_bytes())?;
-        return Ok(ExitStatus::Done);
+    if !is_unwatched() {
+        return Err(failure);
     }
-    Err(failure)
+    let refusal = postrender::refusal(&failure.chain().join(": "));
+    let separator = if has_written { "\n---\n" } else { "" };
+    stream::write(format!("{separator}{refusal}").as_bytes())?;
+    Ok(ExitStatus::Done)
+}
+
+/// Tells whether Helm 4 started us, which drops what is written to standard error, and would show nothing.
+pub(super) fn is_unwatched() -> bool {
+    env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == POST_RENDERER)
+}
+
+/// Writes why there is no result as a document that Helm refuses, and shows; returns the exit code that lets Helm read it.
+pub(super) fn refuse_by_document(reason: &str) -> ExitCode {
+    let written = stream::write(postrender::refusal(reason).as_bytes());
+    ExitCode::from(written.map_or(ExitStatus::Unexpected, |()| ExitStatus::Done).code())
 }
 
 /// Notes whether documents were written already.

@@ -82,8 +82,9 @@ pub enum ProfileError {
 pub fn parse(text: &str) -> Result<Profile, ProfileError> {
     // What no reader could take otherwise needs no second one; that one is for errors, which it gives a line.
     let agreed = yaml::parse_agreed(text).and_then(|value| from_agreed(&value));
-    let profile = agreed.map_or_else(|| parse_carefully(text), Ok)?;
+    let mut profile = agreed.map_or_else(|| parse_carefully(text), Ok)?;
     check(&profile)?;
+    profile.post_render.iter_mut().for_each(Rule::read_numbers_as_go);
     Ok(profile)
 }
 
@@ -120,6 +121,8 @@ fn parse_carefully(text: &str) -> Result<Profile, ProfileError> {
 fn first_sentence(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
+    // The line is told by itself.
+    let line = line.strip_prefix("line ").and_then(|rest| rest.split_once(": ")).map_or(line, |(_, cause)| cause);
     line.split(" at line ").next().unwrap_or(line).trim_end_matches(':').to_owned()
 }
 

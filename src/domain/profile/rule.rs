@@ -7,7 +7,7 @@ use std::str::FromStr;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
 use crate::domain::field_path::FieldPath;
@@ -25,7 +25,7 @@ pub struct Rule {
     /// Which documents; all of them if it is left out.
     #[serde(default, skip_serializing_if = "Select::is_all")]
     pub select: Select,
-    /// What is changed in each of them, in this order.
+    /// What is changed in each of them, in this order: each change sees what those before it made.
     pub changes: Vec<Change>,
 }
 
@@ -117,6 +117,7 @@ pub struct SetField {
     /// Such as `spec.template.spec.containers[*].imagePullPolicy`. Mappings that are missing are made, list items are not.
     pub path: FieldPath,
     /// A text, a number, a boolean.
+    #[schemars(extend("type" = ["string", "number", "boolean"]))]
     pub value: Value,
 }
 
@@ -180,6 +181,11 @@ impl GroupKind {
     /// `*` alone.
     fn is_any(&self) -> bool {
         self.kind == "*" && self.group.is_empty()
+    }
+
+    /// Tells whether there is no such kind: the core group is closed.
+    fn matches_nothing(&self) -> bool {
+        self.group.is_empty() && self.kind != "*" && !CORE_KINDS.contains(&self.kind.as_str())
     }
 }
 
@@ -273,6 +279,17 @@ impl fmt::Display for NamePattern {
 }
 
 impl Rule {
+    /// Reads the numbers that it writes as Go will.
+    pub(super) fn read_numbers_as_go(&mut self) {
+        for change in &mut self.changes {
+            match change {
+                Change::Set(SetField { value, .. }) => read_as_go(value),
+                Change::AddItems(AddItems { items, .. }) => items.iter_mut().for_each(read_as_go),
+                _ => {}
+            }
+        }
+    }
+
     /// Checks what no type says; the error is a field within the rule and what is wrong with it.
     pub(super) fn check(&self) -> Result<(), (String, String)> {
         for (field, version) in [("from", &self.select.from), ("to", &self.select.to)] {
@@ -282,12 +299,58 @@ impl Rule {
                 return Err((format!("select.{field}"), error.to_string()));
             }
         }
+        if let Some(of) = self.select.kinds.iter().find(|of| of.matches_nothing()) {
+            let kind = &of.kind;
+            let cause = format!(
+                "`{kind}` is no kind of the core group, and would select nothing: write its group, too, as in `{kind}.apps`"
+            );
+            return Err(("select.kinds".to_owned(), cause));
+        }
         for (index, change) in self.changes.iter().enumerate() {
             change.check().map_err(|(within, cause)| (format!("changes[{index}].{within}"), cause))?;
         }
         Ok(())
     }
 }
+
+/// Makes whole numbers of `1.0` and `1e3`, and a float of what no signed integer of 64 bits holds, as Kubernetes reads them.
+fn read_as_go(value: &mut Value) {
+    match value {
+        Value::Number(number) if !number.is_i64() => {
+            let float = number.as_f64().unwrap_or_default();
+            let whole = (float.abs() < 1e15 && float.fract() == 0.0).then(|| format!("{float:.0}").parse::<i64>().ok());
+            if let Some(read) = whole.flatten().map(Number::from).or_else(|| Number::from_f64(float)) {
+                *number = read;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(read_as_go),
+        Value::Object(map) => map.values_mut().for_each(read_as_go),
+        _ => {}
+    }
+}
+
+/// The kinds of the core group that can be applied.
+///
+/// Source: Kubernetes `staging/src/k8s.io/api/core/v1/register.go`; new kinds go into groups with a name.
+const CORE_KINDS: [&str; 17] = [
+    "Binding",
+    "ComponentStatus",
+    "ConfigMap",
+    "Endpoints",
+    "Event",
+    "LimitRange",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Pod",
+    "PodTemplate",
+    "ReplicationController",
+    "ResourceQuota",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+];
 
 /// Kinds with containers.
 ///
@@ -346,20 +409,28 @@ impl Change {
     fn check(&self) -> Result<(), (String, String)> {
         let wrong = |cause: &str| Err((self.word().to_owned(), cause.to_owned()));
         match self {
-            Self::Set(SetField { value, .. }) if value.is_array() || value.is_object() => {
-                wrong("the value must be a text, a number or a boolean; `add-items` adds to lists")
-            }
+            Self::Set(SetField { value, .. }) if value.is_array() || value.is_object() || value.is_null() => wrong(
+                "the value must be a text, a number or a boolean; `add-items` adds to lists, `remove` takes a field away",
+            ),
             Self::AddItems(AddItems { key: Some(key), items, .. })
                 if items.iter().any(|item| item.get(key).is_none()) =>
             {
                 wrong(&format!("an item has no `{key}`"))
+            }
+            Self::AddItems(AddItems { key: Some(key), items, .. })
+                if items
+                    .iter()
+                    .enumerate()
+                    .any(|(index, item)| items.iter().take(index).any(|earlier| earlier.get(key) == item.get(key))) =>
+            {
+                wrong(&format!("two items have the same `{key}`"))
             }
             Self::AddDocument(document) => match Object::new(Value::Object(document.clone())) {
                 Ok(_) => Ok(()),
                 Err(error) => wrong(&error.to_string()),
             },
             Self::PinImages(images) => match images.values().find(|digest| !is_digest(digest)) {
-                Some(digest) => wrong(&format!("`{digest}` is no digest such as sha256:<64 digits>")),
+                Some(digest) => wrong(&format!("`{digest}` is no digest such as sha256:<64 lower-case digits>")),
                 None => Ok(()),
             },
             Self::MirrorImages(mirrors) => {
@@ -384,6 +455,8 @@ pub fn is_registry(name: &str) -> bool {
     name.contains(['.', ':']) || name == "localhost" || name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
+/// Source: `github.com/opencontainers/go-digest`: upper-case digits are refused.
 fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    text.strip_prefix("sha256:")
+        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }

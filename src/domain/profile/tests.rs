@@ -39,6 +39,7 @@ fn a_field_that_nobody_knows_is_named_with_its_line() {
     let text = PROFILE.replace("    because:", "    becuase:");
     assert!(error(&text).starts_with("line 7: "), "{}", error(&text));
     assert!(error(&text).contains("becuase"), "{}", error(&text));
+    assert!(!error(&text).replacen("line 7", "", 1).contains("line 7"), "told once: {}", error(&text));
     let text = PROFILE.replace("      - keep", "      - kept");
     assert!(error(&text).starts_with("line 13: ") && error(&text).contains("kept"), "{}", error(&text));
 }
@@ -66,6 +67,8 @@ fn what_cannot_be_meant_is_refused() {
         ("- keep", "- pin-images: {a: latest}", "post-render[0].changes[3].pin-images: "),
         ("- keep", "- add-document: {kind: ConfigMap}", "post-render[0].changes[3].add-document: "),
         ("[Deployment.apps,", "[deployment,", "line 8: "),
+        ("[Deployment.apps,", "[Deployment,", "post-render[0].select.kinds: "),
+        ("value: Always", "value: null", "post-render[0].changes[1].set: "),
         ("containers[name=web]", "containers[name", "line 11: "),
     ];
     for (from, to, begins) in cases {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::edit::{Editor, Refusal};
+use super::super::edit::{Editor, Stop};
 use super::super::marks::{Marks, Wanted};
 use super::super::tree::{Kind, NodeId};
 use super::{Done, ObjectEdit, images, jobs, schemas};
@@ -80,9 +80,9 @@ pub(crate) fn apply(change: &Change, about: &About, object: &mut ObjectEdit<'_, 
         Change::RemoveItems(items) => remove_items(object.editor, root, items),
         Change::TakeClaim(claim) => {
             let mut taken = 0;
-            for volume in mappings(object.editor, root) {
+            for volume in mappings(object.editor, root)? {
                 // Not every mapping with a merge is a volume.
-                let Some(source) = object.editor.present(volume, "persistentVolumeClaim") else { continue };
+                let Some(source) = object.editor.present(volume, "persistentVolumeClaim")? else { continue };
                 let Some(name) = child(object.editor, source, "claimName")? else { continue };
                 if text(object.editor, name)?.as_ref() == Some(&claim.of) {
                     taken += usize::from(object.editor.replace(name, claim.take.clone().into())?);
@@ -91,8 +91,8 @@ pub(crate) fn apply(change: &Change, about: &About, object: &mut ObjectEdit<'_, 
             Ok((taken > 0).then(|| format!("takes the claim {} in place of {}", claim.take, claim.of)))
         }
         Change::UniqueJobNames => jobs::make_unique(object),
-        Change::MirrorImages(mirrors) => images::mirror(object.editor, root, mirrors),
-        Change::PinImages(digests) => images::pin(object.editor, root, digests),
+        Change::MirrorImages(mirrors) => images::mirror(object, mirrors),
+        Change::PinImages(digests) => images::pin(object, digests),
         Change::StripServerFields => strip(object.editor, root),
         Change::SlimCrdDescriptions => schemas::slim(object),
         _ => Ok(None),
@@ -107,13 +107,14 @@ fn in_places(what: String, places: usize) -> String {
 ///
 /// # Errors
 /// An alias or a merge stands in the way: what it brings in cannot be changed here.
-pub(super) fn child(editor: &Editor<'_, '_>, node: NodeId, key: &str) -> Result<Option<NodeId>, Refusal> {
+pub(super) fn child(editor: &Editor<'_, '_>, node: NodeId, key: &str) -> Result<Option<NodeId>, Stop> {
     let tree = editor.tree();
+    editor.is_as_it_was(node)?;
     match tree.kind(node) {
-        Kind::Alias => Err(editor.aliased(node)),
+        Kind::Alias => Err(editor.aliased(node).into()),
         kind if !kind.is_mapping() => Ok(None),
         _ => {
-            let found = editor.present(node, key);
+            let found = editor.present(node, key)?;
             if found.is_none() && tree.has_merge(node) {
                 editor.is_plain_mapping(node)?;
             }
@@ -126,10 +127,11 @@ pub(super) fn child(editor: &Editor<'_, '_>, node: NodeId, key: &str) -> Result<
 ///
 /// # Errors
 /// As [`child`].
-pub(super) fn items(editor: &Editor<'_, '_>, list: NodeId) -> Result<Vec<NodeId>, Refusal> {
+pub(super) fn items(editor: &Editor<'_, '_>, list: NodeId) -> Result<Vec<NodeId>, Stop> {
+    editor.is_as_it_was(list)?;
     match editor.tree().kind(list) {
-        Kind::Alias => Err(editor.aliased(list)),
-        kind if kind.is_sequence() => Ok(editor.tree().children(list).collect()),
+        Kind::Alias => Err(editor.aliased(list).into()),
+        kind if kind.is_sequence() => editor.items(list),
         _ => Ok(Vec::new()),
     }
 }
@@ -138,27 +140,34 @@ pub(super) fn items(editor: &Editor<'_, '_>, list: NodeId) -> Result<Vec<NodeId>
 ///
 /// # Errors
 /// As [`child`].
-pub(super) fn text(editor: &Editor<'_, '_>, node: NodeId) -> Result<Option<String>, Refusal> {
-    match editor.value(node) {
-        None if editor.tree().kind(node) == Kind::Alias => Err(editor.aliased(node)),
+pub(super) fn text(editor: &Editor<'_, '_>, node: NodeId) -> Result<Option<String>, Stop> {
+    match editor.value(node)? {
+        None if editor.tree().kind(node) == Kind::Alias => Err(editor.aliased(node).into()),
         Some(Value::String(text)) => Ok(Some(text)),
         _ => Ok(None),
     }
 }
 
 /// Returns all mappings within a node, itself included.
-pub(super) fn mappings(editor: &Editor<'_, '_>, node: NodeId) -> Vec<NodeId> {
+///
+/// # Errors
+/// Some are yet to be written.
+pub(super) fn mappings(editor: &Editor<'_, '_>, node: NodeId) -> Result<Vec<NodeId>, Stop> {
     let tree = editor.tree();
     let mut found = Vec::new();
     let mut open = vec![node];
     while let Some(node) = open.pop() {
-        if tree.kind(node).is_mapping() {
+        let kind = tree.kind(node);
+        if kind.is_mapping() {
             found.push(node);
+            open.extend(editor.values(node)?.into_iter().rev().map(|(_, value)| value));
+        } else if kind.is_sequence() {
+            open.extend(editor.items(node)?.into_iter().rev());
+        } else {
+            editor.values(node)?;
         }
-        let children: Vec<NodeId> = tree.children(node).collect();
-        open.extend(children.into_iter().rev());
     }
-    found
+    Ok(found)
 }
 
 fn remove_marks(editor: &mut Editor<'_, '_>, root: NodeId, section: &str, keys: &[String]) -> Done {
@@ -200,7 +209,7 @@ fn strip(editor: &mut Editor<'_, '_>, root: NodeId) -> Done {
 ///
 /// # Errors
 /// An alias or a merge stands on the way: what it brings in cannot be changed here.
-fn resolve(editor: &Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<Vec<NodeId>, Refusal> {
+fn resolve(editor: &Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<Vec<NodeId>, Stop> {
     let mut nodes = vec![root];
     for step in steps {
         let mut next = Vec::new();
@@ -212,20 +221,20 @@ fn resolve(editor: &Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<Vec<
     Ok(nodes)
 }
 
-fn descend(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<Vec<NodeId>, Refusal> {
-    let tree = editor.tree();
-    let kind = tree.kind(node);
+fn descend(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<Vec<NodeId>, Stop> {
+    editor.is_as_it_was(node)?;
+    let kind = editor.tree().kind(node);
     if kind == Kind::Alias {
-        return Err(editor.aliased(node));
+        return Err(editor.aliased(node).into());
     }
     Ok(match step {
         Step::Key(key) => child(editor, node, key)?.into_iter().collect(),
         _ if !kind.is_sequence() => Vec::new(),
-        Step::Item(index) => tree.children(node).nth(*index).into_iter().collect(),
-        Step::Every => tree.children(node).collect(),
+        Step::Item(index) => editor.items(node)?.get(*index).copied().into_iter().collect(),
+        Step::Every => editor.items(node)?,
         Step::Keyed { field, value } => {
             let mut fitting = Vec::new();
-            for item in tree.children(node) {
+            for item in editor.items(node)? {
                 if words(editor, item, field)?.as_ref() == Some(value) {
                     fitting.push(item);
                 }
@@ -236,15 +245,16 @@ fn descend(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<Vec<Nod
 }
 
 /// Returns the text, or the number, of an item's field.
-fn words(editor: &Editor<'_, '_>, item: NodeId, field: &str) -> Result<Option<String>, Refusal> {
+fn words(editor: &Editor<'_, '_>, item: NodeId, field: &str) -> Result<Option<String>, Stop> {
     let Some(node) = child(editor, item, field)? else { return Ok(None) };
-    if editor.tree().kind(node) == Kind::Alias {
-        return Err(editor.aliased(node));
-    }
-    Ok(editor.value(node).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+    editor.known(node).map(|value| Some(as_words(&value)))
 }
 
-fn set(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step], value: &Value) -> Result<usize, Refusal> {
+fn as_words(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn set(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step], value: &Value) -> Result<usize, Stop> {
     let (fixed, open) = fixed_and_keys(steps);
     let mut places = 0;
     for node in resolve(editor, root, fixed)? {
@@ -265,7 +275,7 @@ fn fixed_and_keys(steps: &[Step]) -> (&[Step], Vec<&str>) {
     (fixed, keys.iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect())
 }
 
-fn remove(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<usize, Refusal> {
+fn remove(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<usize, Stop> {
     let Some((last, before)) = steps.split_last() else { return Ok(0) };
     let mut places = 0;
     for node in resolve(editor, root, before)? {
@@ -295,8 +305,8 @@ fn add_items(editor: &mut Editor<'_, '_>, root: NodeId, add: &AddItems) -> Done 
             };
         }
         added += match list {
-            Some(list) if editor.value(list).is_some_and(|value| value.is_null()) => {
-                usize::from(editor.replace(list, Value::Array(add.items.clone()))?)
+            Some(list) if editor.value(list)?.is_some_and(|value| value.is_null()) => {
+                usize::from(editor.replace(list, Value::Array(add.items.clone()))?) * add.items.len()
             }
             Some(list) => add_to(editor, list, add)?,
             // It is made.
@@ -306,22 +316,22 @@ fn add_items(editor: &mut Editor<'_, '_>, root: NodeId, add: &AddItems) -> Done 
     Ok((added > 0).then(|| format!("added {} to {}", counted(added, "item"), add.path)))
 }
 
-fn add_to(editor: &mut Editor<'_, '_>, list: NodeId, add: &AddItems) -> Result<usize, Refusal> {
-    editor.is_list(list)?;
+fn add_to(editor: &mut Editor<'_, '_>, list: NodeId, add: &AddItems) -> Result<usize, Stop> {
     let there = items(editor, list)?;
+    editor.is_list(list)?;
+    // What tells an item apart: a field of it, or the whole.
+    let mut marks = Vec::new();
+    for item in there {
+        let mark = match &add.key {
+            Some(key) => child(editor, item, key)?,
+            None => Some(item),
+        };
+        marks.extend(mark.map(|node| editor.known(node)).transpose()?);
+    }
     let mut added = 0;
     for item in &add.items {
-        let mut is_there = false;
-        for &other in &there {
-            is_there |= match &add.key {
-                Some(key) => {
-                    let value = child(editor, other, key)?.and_then(|node| editor.value(node));
-                    value.is_some() && value.as_ref() == item.get(key)
-                }
-                None => editor.value(other).as_ref() == Some(item),
-            };
-        }
-        if !is_there {
+        let mark = add.key.as_ref().map_or(Some(item), |key| item.get(key));
+        if !mark.is_some_and(|mark| marks.contains(mark)) {
             added += usize::from(editor.append(list, item.clone())?);
         }
     }
@@ -335,7 +345,7 @@ fn remove_items(editor: &mut Editor<'_, '_>, root: NodeId, remove: &RemoveItems)
         for item in items(editor, list)? {
             let text = match &remove.key {
                 Some(key) => words(editor, item, key)?,
-                None => editor.value(item).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+                None => Some(as_words(&editor.known(item)?)),
             };
             if text.is_some_and(|text| covers(&text, &remove.values)) {
                 removed += usize::from(editor.remove_item(list, item)?);

@@ -1,11 +1,11 @@
 //! Images of containers: another registry, or a digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::edit::{Editor, Refusal};
+use super::super::edit::Stop;
 use super::super::tree::NodeId;
-use super::Done;
 use super::change::{child, items, mappings, text};
+use super::{Done, ObjectEdit};
 use crate::domain::profile::is_registry;
 use crate::domain::wording::counted;
 
@@ -19,36 +19,70 @@ const DEFAULT_REGISTRY: &str = "docker.io";
 const OFFICIAL: &str = "library";
 const OLD_NAME: &str = "index.docker.io";
 
-/// Takes images from other registries; the longest of the names that an image begins with counts.
-pub(super) fn mirror(editor: &mut Editor<'_, '_>, root: NodeId, mirrors: &BTreeMap<String, String>) -> Done {
-    each("mirrored", editor, root, |_, image| {
-        let full = full_name(image);
-        let rest = |from: &str| {
-            full.strip_prefix(from.trim_end_matches('/'))
-                .filter(|rest| rest.is_empty() || rest.starts_with(['/', ':', '@']))
-        };
-        let (from, to) = mirrors.iter().filter(|(from, _)| rest(from).is_some()).max_by_key(|(from, _)| from.len())?;
-        Some(format!("{}{}", to.trim_end_matches('/'), rest(from)?))
-    })
+/// What images were called before they were mirrored, by what they are called now.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Mirrored(BTreeMap<String, BTreeSet<String>>);
+
+impl Mirrored {
+    fn add(&mut self, now: &str, was: &str) {
+        let of_chart = self.0.get(was).cloned().unwrap_or_else(|| BTreeSet::from([was.to_owned()]));
+        self.0.entry(now.to_owned()).or_default().extend(of_chart);
+    }
+
+    /// Returns what the chart calls the image, in full; several where they have become one.
+    fn of_chart(&self, now: &str) -> Vec<String> {
+        self.0.get(now).map_or_else(|| vec![full_name(now)], |names| names.iter().map(|name| full_name(name)).collect())
+    }
 }
 
-/// Adds digests to images that have none; they are named as the chart names them, whatever became of them since.
-pub(super) fn pin(editor: &mut Editor<'_, '_>, root: NodeId, digests: &BTreeMap<String, String>) -> Done {
-    each("pinned", editor, root, |of_chart, image| {
-        let full = full_name(of_chart);
-        let (_, digest) = digests.iter().find(|(of, _)| full_name(of) == full && !image.contains('@'))?;
+/// Takes images from other registries; the longest of the names that an image begins with counts.
+pub(super) fn mirror(object: &mut ObjectEdit<'_, '_, '_>, mirrors: &BTreeMap<String, String>) -> Done {
+    let mirrored = each("mirrored", object, |image, _| {
+        let (place, rest) = mirrors
+            .iter()
+            .filter_map(|(from, to)| Some((from.len(), to, behind(image, from)?)))
+            .max_by_key(|(length, ..)| *length)
+            .map(|(_, to, rest)| (to.trim_end_matches('/'), rest))?;
+        Some(format!("{place}{rest}"))
+    })?;
+    Ok(mirrored)
+}
+
+/// Returns what follows that name of a registry or a place in it; nothing if the image does not come from there. An official image of
+/// Docker Hub has two names.
+fn behind(image: &str, from: &str) -> Option<String> {
+    let from = from.trim_end_matches('/');
+    let from = match from.strip_prefix(OLD_NAME) {
+        Some(path) if path.is_empty() || path.starts_with('/') => format!("{DEFAULT_REGISTRY}{path}"),
+        _ => from.to_owned(),
+    };
+    let full = full_name(image);
+    let official = full.strip_prefix(&format!("{DEFAULT_REGISTRY}/{OFFICIAL}/"));
+    let short = official.map(|name| format!("{DEFAULT_REGISTRY}/{name}"));
+    let rest = |name: &str| {
+        let rest = name.strip_prefix(&from)?;
+        (rest.is_empty() || rest.starts_with(['/', ':', '@'])).then(|| rest.to_owned())
+    };
+    rest(&full).or_else(|| rest(&short?))
+}
+
+/// Adds digests to images that have none; they are named as the chart names them, mirrored or not.
+pub(super) fn pin(object: &mut ObjectEdit<'_, '_, '_>, digests: &BTreeMap<String, String>) -> Done {
+    each("pinned", object, |image, mirrored| {
+        let of_chart = mirrored.of_chart(image);
+        let (_, digest) = digests.iter().find(|(of, _)| of_chart.contains(&full_name(of)) && !image.contains('@'))?;
         Some(format!("{image}@{digest}"))
     })
 }
 
-fn each(what: &str, editor: &mut Editor<'_, '_>, root: NodeId, new: impl Fn(&str, &str) -> Option<String>) -> Done {
+fn each(what: &str, object: &mut ObjectEdit<'_, '_, '_>, new: impl Fn(&str, &Mirrored) -> Option<String>) -> Done {
     let mut changed = 0;
-    for mapping in mappings(editor, root) {
+    for mapping in mappings(object.editor, object.root)? {
         for list in CONTAINERS {
             // Not every mapping with a merge holds containers.
-            let Some(list) = editor.present(mapping, list) else { continue };
-            for container in items(editor, list)? {
-                changed += usize::from(one(editor, container, &new)?);
+            let Some(list) = object.editor.present(mapping, list)? else { continue };
+            for container in items(object.editor, list)? {
+                changed += usize::from(one(object, container, &new)?);
             }
         }
     }
@@ -56,15 +90,17 @@ fn each(what: &str, editor: &mut Editor<'_, '_>, root: NodeId, new: impl Fn(&str
 }
 
 fn one(
-    editor: &mut Editor<'_, '_>,
+    object: &mut ObjectEdit<'_, '_, '_>,
     container: NodeId,
-    new: &impl Fn(&str, &str) -> Option<String>,
-) -> Result<bool, Refusal> {
-    let Some(image) = child(editor, container, "image")? else { return Ok(false) };
-    let Some(now) = text(editor, image)? else { return Ok(false) };
-    let of_chart = editor.tree().value(image).and_then(|value| value.as_str().map(str::to_owned));
-    match new(of_chart.as_deref().unwrap_or(&now), &now) {
-        Some(name) if name != now => editor.replace(image, name.into()),
+    new: &impl Fn(&str, &Mirrored) -> Option<String>,
+) -> Result<bool, Stop> {
+    let Some(image) = child(object.editor, container, "image")? else { return Ok(false) };
+    let Some(now) = text(object.editor, image)? else { return Ok(false) };
+    match new(&now, object.mirrored) {
+        Some(name) if name != now => {
+            object.mirrored.add(&name, &now);
+            object.editor.replace(image, name.into())
+        }
         _ => Ok(false),
     }
 }
@@ -98,6 +134,22 @@ mod tests {
             ("host:5000/a", "host:5000/a"),
         ] {
             assert_eq!(full_name(image), full);
+        }
+    }
+
+    #[test]
+    fn a_place_may_be_named_in_every_way_that_an_image_can() {
+        for (image, from, rest) in [
+            ("nginx:1", "docker.io", Some("/library/nginx:1")),
+            ("nginx:1", "index.docker.io", Some("/library/nginx:1")),
+            ("nginx:1", "docker.io/library", Some("/nginx:1")),
+            ("nginx:1", "docker.io/nginx", Some(":1")),
+            ("a/b@sha256:0", "docker.io/a/", Some("/b@sha256:0")),
+            ("a/b", "docker.io/b", None),
+            ("ab/c", "docker.io/a", None),
+            ("quay.io/a", "docker.io", None),
+        ] {
+            assert_eq!(behind(image, from).as_deref(), rest, "{image} from {from}");
         }
     }
 }

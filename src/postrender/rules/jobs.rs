@@ -1,6 +1,5 @@
 //! Names of Jobs that tell their content apart: a Job's template cannot be changed, but another Job can be made.
 
-use super::super::tree::NodeId;
 use super::change::{child, text};
 use super::{Done, ObjectEdit};
 use crate::domain::content;
@@ -29,23 +28,53 @@ pub(super) fn make_unique(object: &mut ObjectEdit<'_, '_, '_>) -> Done {
         return Ok(None);
     }
     let Some(spec) = child(object.editor, object.root, "spec")? else { return Ok(None) };
-    let digest = digest(object, spec);
-    let (base, _) = old.split_at_checked(old.len().min(LONGEST - DIGITS - 1)).unwrap_or((&old, ""));
-    let new = format!("{}-{digest}", base.trim_end_matches(['-', '.']));
+    object.editor.is_settled(spec)?;
+    // Comments, style and labels change nothing.
+    let content = match object.whole {
+        Some(whole) => whole.get("spec").cloned().unwrap_or_default(),
+        None => object.editor.known(spec)?,
+    };
+    let digest = digest(&content::canonical_json(&content));
     if old.ends_with(&format!("-{digest}")) {
         return Ok(None);
     }
+    let new = name_with(&old, &digest);
     object.editor.replace(name, new.clone().into())?;
     Ok(Some(format!("renamed to {new}")))
 }
 
-/// Returns the digest of what cannot be changed of a Job: its spec. Comments, style and labels change nothing.
-fn digest(object: &ObjectEdit<'_, '_, '_>, spec: NodeId) -> String {
-    let tree = object.editor.tree();
-    let content = tree.value(spec).map_or_else(
-        || tree.text().get(tree.start(spec)..tree.content_end(spec)).unwrap_or_default().as_bytes().to_vec(),
-        |value| content::canonical_json(&value),
-    );
-    let digest = content::sha256(&content);
-    digest.trim_start_matches("sha256:").chars().take(DIGITS).collect()
+/// Returns the name with the digest behind it. One that is too long is cut, and has a digest of itself, so that names that are cut alike
+/// stay apart.
+fn name_with(old: &str, digest_of_spec: &str) -> String {
+    let cut = |length: usize| {
+        // A name of Kubernetes has no other characters; what is none is for the server to refuse.
+        let kept: String = old.chars().take(length).collect();
+        kept.trim_end_matches(['-', '.']).to_owned()
+    };
+    if old.len() < LONGEST - DIGITS {
+        return format!("{}-{digest_of_spec}", cut(old.len()));
+    }
+    format!("{}-{}-{digest_of_spec}", cut(LONGEST - 2 * (DIGITS + 1)), digest(old.as_bytes()))
+}
+
+fn digest(content: &[u8]) -> String {
+    content::sha256(content).trim_start_matches("sha256:").chars().take(DIGITS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_at_most_as_long_as_they_may_be_and_stay_apart() {
+        let digest = "0123456789";
+        for length in 1..100 {
+            let old = "n".repeat(length);
+            let new = name_with(&old, digest);
+            assert!(new.len() <= LONGEST && new.ends_with("-0123456789"), "{new}");
+            assert_ne!(new, name_with(&format!("{old}n"), digest));
+            assert_eq!(new.starts_with(&format!("{old}-0")), length <= 52, "{new}");
+        }
+        assert_eq!(name_with("a-.", digest), "a-0123456789");
+    }
 }

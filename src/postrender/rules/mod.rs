@@ -6,9 +6,10 @@ mod images;
 mod jobs;
 mod schemas;
 
+use serde_json::Value;
 use smallvec::SmallVec;
 
-use super::edit::{Editor, Refusal};
+use super::edit::{Editor, Stop};
 use super::marks::Wanted;
 use super::tree::NodeId;
 use crate::domain::post_rendering::About;
@@ -16,6 +17,7 @@ use crate::domain::profile::{self, Change, Rule, RuleError, Subject};
 
 pub(super) use additions::Addition;
 pub(super) use change::apply;
+pub(super) use images::Mirrored;
 
 /// The rules that hold for this release, with its names put in.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +28,6 @@ pub struct Rules {
     /// By rule, where it asks for nothing but labels and annotations.
     wanted: Vec<Option<Vec<Wanted>>>,
     drops: bool,
-    names_jobs: bool,
 }
 
 /// Rules by their place, ascending.
@@ -44,9 +45,9 @@ impl Rules {
         let holding = profile::holding(rules, &about)?;
         let additions = Addition::of(&holding, about.namespace.as_deref())?;
         let has = |change: &Change| holding.iter().any(|rule| rule.changes.contains(change));
-        let (drops, names_jobs) = (has(&Change::Drop), has(&Change::UniqueJobNames));
+        let drops = has(&Change::Drop);
         let wanted = holding.iter().map(|rule| wanted_by(&rule.changes, &about)).collect();
-        Ok(Self { holding, about, additions, wanted, drops, names_jobs })
+        Ok(Self { holding, about, additions, wanted, drops })
     }
 
     /// Tells whether no rule holds.
@@ -97,11 +98,6 @@ impl Rules {
         self.drops
     }
 
-    /// Tells whether some rule names Jobs by what all other rules have made of them.
-    pub(super) fn names_jobs(&self) -> bool {
-        self.names_jobs
-    }
-
     /// Returns the labels and annotations that a rule asks for; nothing if it asks for more.
     pub(super) fn wanted_by(&self, index: usize) -> Option<&[Wanted]> {
         self.wanted.get(index)?.as_deref()
@@ -111,11 +107,7 @@ impl Rules {
     pub(super) fn wanted_by_all<'r>(&'r self, chosen: &[usize]) -> Option<AllWanted<'r>> {
         let mut all = AllWanted::new();
         for &index in chosen {
-            for mark in self.wanted_by(index)? {
-                // The last one counts.
-                all.retain(|other| !other.is_about_the_same(mark));
-                all.push(mark);
-            }
+            overrule(&mut all, self.wanted_by(index)?);
         }
         Some(all)
     }
@@ -135,15 +127,20 @@ impl Rules {
 
 /// Returns the labels and annotations that changes come to, in their order; nothing if they ask for more.
 fn wanted_by(changes: &[Change], about: &About) -> Option<Vec<Wanted>> {
-    let mut all: Vec<Wanted> = Vec::new();
-    for change in changes {
-        for mark in change::marks(change, about)? {
-            // The last one counts.
-            all.retain(|other| !other.is_about_the_same(&mark));
-            all.push(mark);
-        }
+    let all: Vec<Vec<Wanted>> = changes.iter().map(|change| change::marks(change, about)).collect::<Option<_>>()?;
+    let mut counting = AllWanted::new();
+    for marks in &all {
+        overrule(&mut counting, marks);
     }
-    Some(all)
+    Some(counting.into_iter().cloned().collect())
+}
+
+/// Puts marks behind those of before; of marks that are about the same the last one counts.
+pub(super) fn overrule<'w>(all: &mut AllWanted<'w>, marks: &'w [Wanted]) {
+    for mark in marks {
+        all.retain(|other| !other.is_about_the_same(mark));
+        all.push(mark);
+    }
 }
 
 /// Tells whether the word is there, alone or as that of a typed list.
@@ -163,7 +160,11 @@ pub(super) struct ObjectEdit<'e, 't, 'a> {
     pub(super) root: NodeId,
     pub(super) kind: String,
     pub(super) api_version: String,
+    /// What the object means, where its nodes do not tell.
+    pub(super) whole: Option<&'e Value>,
+    /// What its images were called.
+    pub(super) mirrored: &'e mut Mirrored,
 }
 
 /// What a change did, in a few words; nothing if it was so already.
-pub(super) type Done = Result<Option<String>, Refusal>;
+pub(super) type Done = Result<Option<String>, Stop>;

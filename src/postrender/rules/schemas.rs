@@ -1,6 +1,6 @@
 //! Descriptions in the schemas of CRDs: most of a CRD's bytes, and none of its effect.
 
-use super::super::edit::{Editor, Refusal};
+use super::super::edit::{Editor, Stop};
 use super::super::tree::NodeId;
 use super::change::{child, items};
 use super::{Done, ObjectEdit};
@@ -36,20 +36,17 @@ pub(super) fn slim(object: &mut ObjectEdit<'_, '_, '_>) -> Done {
 }
 
 /// Goes through the schemas that a schema's own keys hold.
-fn of_nested(editor: &mut Editor<'_, '_>, node: NodeId) -> Result<usize, Refusal> {
+fn of_nested(editor: &mut Editor<'_, '_>, node: NodeId) -> Result<usize, Stop> {
     let tree = editor.tree();
     let mut removed = 0;
-    let entries: Vec<(String, NodeId)> =
-        tree.entries(node).filter_map(|(key, value)| Some((tree.key(key)?.into_owned(), value))).collect();
-    for (key, value) in entries {
-        if NAMED.contains(&key.as_str()) {
-            let schemas: Vec<NodeId> = tree.entries(value).map(|(_, schema)| schema).collect();
-            for schema in schemas {
+    for (key, value) in editor.values(node)? {
+        let Some(key) = tree.key(key) else { continue };
+        if NAMED.contains(&&*key) {
+            for (_, schema) in editor.values(value)? {
                 removed += of_schema(editor, schema)?;
             }
-        } else if NESTED.contains(&key.as_str()) {
-            let schemas: Vec<NodeId> =
-                if tree.kind(value).is_sequence() { tree.children(value).collect() } else { vec![value] };
+        } else if NESTED.contains(&&*key) {
+            let schemas = if tree.kind(value).is_sequence() { editor.items(value)? } else { vec![value] };
             for schema in schemas {
                 removed += of_schema(editor, schema)?;
             }
@@ -58,7 +55,7 @@ fn of_nested(editor: &mut Editor<'_, '_>, node: NodeId) -> Result<usize, Refusal
     Ok(removed)
 }
 
-fn of_schema(editor: &mut Editor<'_, '_>, schema: NodeId) -> Result<usize, Refusal> {
+fn of_schema(editor: &mut Editor<'_, '_>, schema: NodeId) -> Result<usize, Stop> {
     let tree = editor.tree();
     let is_text = |node: NodeId| tree.kind(node).is_scalar();
     let mut removed = 0;
