@@ -8,6 +8,9 @@ use smallvec::SmallVec;
 use super::lines::{self, Row, Simple};
 use super::writer::{self, Quotes};
 
+/// As many labels or annotations are looked through one by one; where there are more, the parser is faster.
+const MOST: usize = 256;
+
 /// The two maps of the metadata that rules change most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Marks {
@@ -226,7 +229,7 @@ impl<'a> Section<'a> {
         if self.entries.is_empty() {
             self.indent = indent;
         }
-        let is_fine = self.indent == indent && self.get(key).is_none();
+        let is_fine = self.indent == indent && self.entries.len() < MOST && self.get(key).is_none();
         is_fine.then(|| self.entries.push(Mark { key, value, line: at }))
     }
 }
