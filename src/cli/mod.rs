@@ -85,10 +85,11 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     let args = words(args);
     match dispatch(&args) {
         Ok(status) => ExitCode::from(status.code()),
-        Err(Ended::Clap(error)) if error.use_stderr() && post_render::is_unwatched() => {
+        Err(Ended::Clap(error)) if post_render::is_unwatched() => {
             let reason = error.to_string();
-            let reason = reason.split("\n\n").next().unwrap_or_default();
-            post_render::refuse_by_document(reason.trim_start_matches("error: "))
+            let reason = reason.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+            let reason = if error.use_stderr() { reason } else { "it was asked for help, not for manifests" };
+            post_render::refuse_by_document(reason)
         }
         Err(Ended::Clap(error)) => {
             let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };

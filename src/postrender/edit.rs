@@ -76,11 +76,20 @@ pub(super) struct Edited {
 pub(super) struct Editor<'t, 'a> {
     tree: &'t Tree<'a>,
     changes: Changes,
+    /// What the present change has found where it asked for something.
+    before: Before,
+}
+
+/// What was asked for of some nodes at one time; nothing where nothing was.
+#[derive(Debug, Default)]
+struct Before {
+    replaced: BTreeMap<NodeId, Option<Value>>,
+    collected: BTreeMap<NodeId, Option<Collected>>,
 }
 
 impl<'t, 'a> Editor<'t, 'a> {
     pub(super) fn new(tree: &'t Tree<'a>) -> Self {
-        Self { tree, changes: Changes::default() }
+        Self { tree, changes: Changes::default(), before: Before::default() }
     }
 
     pub(super) fn tree(&self) -> &'t Tree<'a> {
@@ -91,14 +100,46 @@ impl<'t, 'a> Editor<'t, 'a> {
         !self.changes.replaced.is_empty() || !self.changes.collected.is_empty()
     }
 
-    /// Returns the changes so far, to come back to.
-    pub(super) fn changes(&self) -> Changes {
-        self.changes.clone()
+    /// Begins a change that may be taken back.
+    pub(super) fn begin(&mut self) {
+        self.before = Before::default();
     }
 
-    /// Takes back what was asked for since.
-    pub(super) fn come_back_to(&mut self, changes: Changes) {
-        self.changes = changes;
+    /// Takes back what was asked for since the last change began.
+    pub(super) fn take_back(&mut self) {
+        let Before { replaced, collected } = std::mem::take(&mut self.before);
+        for (node, before) in replaced {
+            match before {
+                Some(value) => self.changes.replaced.insert(node, value),
+                None => self.changes.replaced.remove(&node),
+            };
+        }
+        for (node, before) in collected {
+            match before {
+                Some(collected) => self.changes.collected.insert(node, collected),
+                None => self.changes.collected.remove(&node),
+            };
+        }
+    }
+
+    /// Returns the value that takes the place of a node, to be changed.
+    fn replaced(&mut self, node: NodeId) -> Option<&mut Value> {
+        let replaced = self.changes.replaced.get_mut(&node);
+        self.before.replaced.entry(node).or_insert_with(|| replaced.as_deref().cloned());
+        replaced
+    }
+
+    /// Gives a node another value.
+    fn set_replaced(&mut self, node: NodeId, value: Value) {
+        let before = self.changes.replaced.insert(node, value);
+        self.before.replaced.entry(node).or_insert(before);
+    }
+
+    /// Returns what happens to a collection, to be changed.
+    fn collected(&mut self, node: NodeId) -> &mut Collected {
+        let before = self.changes.collected.get(&node);
+        self.before.collected.entry(node).or_insert_with(|| before.cloned());
+        self.changes.collected.entry(node).or_default()
     }
 
     /// Gives the key below `path` of mappings that value, from a node on; mappings that are missing are made. Returns whether that
@@ -106,12 +147,12 @@ impl<'t, 'a> Editor<'t, 'a> {
     pub(super) fn set_below(&mut self, from: NodeId, path: &[&str], value: Value) -> Result<bool, Stop> {
         let mut node = from;
         for (depth, key) in path.iter().enumerate() {
-            if let Some(replacement) = self.changes.replaced.get_mut(&node) {
+            if let Some(replacement) = self.replaced(node) {
                 return put(replacement, path.get(depth..).unwrap_or_default(), value);
             }
             if self.is_null(node) {
                 self.may_change(node)?;
-                self.changes.replaced.insert(node, nested(path.get(depth..).unwrap_or_default(), value));
+                self.set_replaced(node, nested(path.get(depth..).unwrap_or_default(), value));
                 return Ok(true);
             }
             self.is_plain_mapping(node)?;
@@ -121,7 +162,7 @@ impl<'t, 'a> Editor<'t, 'a> {
             }
             self.may_change(node)?;
             let rest = path.get(depth + 1..).unwrap_or_default();
-            let entries = &mut self.changes.collected.entry(node).or_default().entries;
+            let entries = &mut self.collected(node).entries;
             if let Some(pending) = entries.get_mut(*key) {
                 return put(pending, rest, value);
             }
@@ -133,7 +174,7 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// Gives a node another value; a collection is not replaced. Returns whether that changes anything.
     pub(super) fn replace(&mut self, node: NodeId, value: Value) -> Result<bool, Stop> {
-        if let Some(replacement) = self.changes.replaced.get_mut(&node) {
+        if let Some(replacement) = self.replaced(node) {
             return put(replacement, &[], value);
         }
         let kind = self.tree.kind(node);
@@ -144,7 +185,7 @@ impl<'t, 'a> Editor<'t, 'a> {
             return Ok(false);
         }
         self.may_change(node)?;
-        self.changes.replaced.insert(node, value);
+        self.set_replaced(node, value);
         Ok(true)
     }
 
@@ -175,7 +216,7 @@ impl<'t, 'a> Editor<'t, 'a> {
             // Key and value.
             self.forget(&(id..tree.past(tree.past(id))));
         }
-        self.changes.collected.entry(mapping).or_default().removed.extend(keys);
+        self.collected(mapping).removed.extend(keys);
         Ok(true)
     }
 
@@ -183,7 +224,7 @@ impl<'t, 'a> Editor<'t, 'a> {
     pub(super) fn remove_item(&mut self, sequence: NodeId, item: NodeId) -> Result<bool, Stop> {
         self.may_change(sequence)?;
         self.forget(&(item..self.tree.past(item)));
-        Ok(self.changes.collected.entry(sequence).or_default().removed.insert(item))
+        Ok(self.collected(sequence).removed.insert(item))
     }
 
     /// Puts an item at the end of a list.
@@ -194,7 +235,7 @@ impl<'t, 'a> Editor<'t, 'a> {
             return Ok(false);
         }
         self.may_change(sequence)?;
-        self.changes.collected.entry(sequence).or_default().items.push(value);
+        self.collected(sequence).items.push(value);
         Ok(true)
     }
 
@@ -270,6 +311,16 @@ impl<'t, 'a> Editor<'t, 'a> {
         self.changes.collected.get(&collection).is_some_and(|all| all.removed.contains(&child))
     }
 
+    /// Tells whether a node goes with a key or an item.
+    fn goes(&self, node: NodeId) -> bool {
+        let tree = self.tree;
+        self.changes.collected.iter().any(|(&collection, all)| {
+            let past =
+                |child| if tree.kind(collection).is_mapping() { tree.past(tree.past(child)) } else { tree.past(child) };
+            all.removed.range(..=node).next_back().is_some_and(|&child| node < past(child))
+        })
+    }
+
     fn staying(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
         let (id, value) = self.tree.entry(mapping, key)?;
         (!self.is_gone(mapping, id)).then_some(value)
@@ -280,10 +331,12 @@ impl<'t, 'a> Editor<'t, 'a> {
         let replaced: Vec<NodeId> = self.changes.replaced.range(gone.clone()).map(|(&node, _)| node).collect();
         let collected: Vec<NodeId> = self.changes.collected.range(gone.clone()).map(|(&node, _)| node).collect();
         for node in replaced {
-            self.changes.replaced.remove(&node);
+            let before = self.changes.replaced.remove(&node);
+            self.before.replaced.entry(node).or_insert(before);
         }
         for node in collected {
-            self.changes.collected.remove(&node);
+            let before = self.changes.collected.remove(&node);
+            self.before.collected.entry(node).or_insert(before);
         }
     }
 
@@ -308,10 +361,10 @@ impl<'t, 'a> Editor<'t, 'a> {
     }
 
     /// What an alias elsewhere names may not change: it would change there, too.
-    fn may_change(&self, node: NodeId) -> Result<(), Refusal> {
+    fn may_change(&self, node: NodeId) -> Result<(), Stop> {
         let tree = self.tree;
         if tree.kind(node) == Kind::Alias {
-            return Err(self.aliased(node));
+            return Err(self.aliased(node).into());
         }
         if !tree.has_aliases() {
             return Ok(());
@@ -320,9 +373,11 @@ impl<'t, 'a> Editor<'t, 'a> {
         let mut at = 0;
         loop {
             if tree.is_shared(at) {
-                return Err(
-                    self.refuse(node, "an alias elsewhere names what is to be changed; write out what it names")
-                );
+                if tree.aliases_of(at).all(|alias| self.goes(alias)) {
+                    return Err(Stop::Later);
+                }
+                let because = "an alias elsewhere names what is to be changed; write out what it names";
+                return Err(self.refuse(node, because).into());
             }
             if at == node {
                 return Ok(());
@@ -330,7 +385,7 @@ impl<'t, 'a> Editor<'t, 'a> {
             // Down to the node: the child whose subtree holds it.
             let Some(child) = tree.children(at).take_while(|&child| child <= node).last() else { return Ok(()) };
             if child <= at {
-                return Err(self.refuse(node, &format!("byte {position} is in no node")));
+                return Err(self.refuse(node, &format!("byte {position} is in no node")).into());
             }
             at = child;
         }

@@ -38,20 +38,23 @@ pub(super) fn apply(text: &str, splices: &mut [Splice]) -> Result<String, usize>
 /// Returns of each line of the edited text the line of the old one that it comes from, counted from 1; `splices` are ascending.
 pub(super) fn lines(text: &str, splices: &[Splice]) -> Vec<usize> {
     let breaks = |text: &str| memchr::memchr_iter(b'\n', text.as_bytes()).count();
-    let (mut lines, mut line, mut done) = (vec![1], 1, 0);
-    let keep = |lines: &mut Vec<usize>, line: &mut usize, kept: &str| {
-        for _ in 0..breaks(kept) {
-            *line += 1;
-            lines.push(*line);
-        }
-    };
-    for splice in splices {
-        keep(&mut lines, &mut line, text.get(done..splice.range.start).unwrap_or_default());
+    let (mut lines, mut line, mut done, mut begins_line) = (vec![1], 1, 0, true);
+    let end = Splice { range: text.len()..text.len(), text: String::new() };
+    for splice in splices.iter().chain([&end]) {
+        let kept = text.get(done..splice.range.start).unwrap_or_default();
+        lines.extend((1..=breaks(kept)).map(|further| line + further));
+        line += breaks(kept);
         lines.extend(std::iter::repeat_n(line, breaks(&splice.text)));
         line += breaks(text.get(splice.range.clone()).unwrap_or_default());
         done = splice.range.end;
+        for written in [kept, &splice.text] {
+            begins_line = if written.is_empty() { begins_line } else { written.ends_with('\n') };
+        }
+        // What stands there is what follows the bytes that went.
+        if let Some(last) = lines.last_mut().filter(|_| begins_line) {
+            *last = line;
+        }
     }
-    keep(&mut lines, &mut line, text.get(done..).unwrap_or_default());
     lines
 }
 
@@ -376,5 +379,43 @@ impl Writing<'_, '_> {
             return Err(self.refuse(open, "the brackets are not found"));
         }
         Ok(splices)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What is kept of a line knows its number, whatever goes or comes around it.
+        #[test]
+        fn lines_that_stay_keep_their_numbers(
+            fates in prop::collection::vec((any::<bool>(), 0_usize..3, any::<bool>()), 1..30),
+        ) {
+            let text = (1..=fates.len()).fold(String::new(), |text, number| text + &format!("old {number}\n"));
+            let mut splices: Vec<Splice> = Vec::new();
+            let mut at = 0;
+            for (number, (goes, new, is_within)) in fates.iter().enumerate() {
+                let line = format!("old {}\n", number + 1);
+                let new = "new\n".repeat(*new);
+                if *goes {
+                    splices.push(Splice { range: at..at + line.len(), text: new });
+                } else if *is_within {
+                    splices.push(Splice { range: at + line.len() - 1..at + line.len() - 1, text: format!(" x\n{new}y") });
+                } else if !new.is_empty() {
+                    splices.push(Splice { range: at..at, text: new });
+                }
+                at += line.len();
+            }
+            let edited = apply(&text, &mut splices).expect("they do not overlap");
+            let numbers = lines(&text, &splices);
+            for (line, number) in edited.lines().zip(&numbers).filter(|(line, _)| line.starts_with("old")) {
+                let own = line.trim_start_matches("old ").trim_end_matches(" x");
+                prop_assert_eq!(own, number.to_string(), "{:?}", edited);
+            }
+            prop_assert_eq!(numbers.len(), edited.split('\n').count());
+        }
     }
 }

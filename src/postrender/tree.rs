@@ -398,9 +398,15 @@ impl<'a> Tree<'a> {
         self.anchors.iter().find(|&(_, &anchor)| anchor == target).map(|(&node, _)| node)
     }
 
+    /// Returns the aliases that name this node.
+    pub(super) fn aliases_of(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        let anchor = self.anchor(id);
+        self.aliases.iter().filter(move |&(_, &target)| Some(target) == anchor).map(|(&alias, _)| alias)
+    }
+
     /// Tells whether an alias names this node.
     pub(super) fn is_shared(&self, id: NodeId) -> bool {
-        self.anchor(id).is_some_and(|anchor| self.aliases.values().any(|&target| target == anchor))
+        self.aliases_of(id).next().is_some()
     }
 
     /// Returns what a node without aliases and merges means.
@@ -435,15 +441,18 @@ fn range(span: &Span) -> Range<usize> {
 /// Checks that nothing follows a document, unless behind `...`: of a stream of JSON objects kubectl reads all, Helm the first one.
 fn ends_alone(text: &str, end: &Span) -> Result<(), Fault> {
     let range = range(end);
-    let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let behind = text.get(range.end..).unwrap_or_default();
-    match behind.split('\n').position(is_content) {
-        Some(lines) if range.is_empty() => {
-            let line = text.get(..range.end).unwrap_or_default().split('\n').count() + lines;
-            Err(Fault { line, because: "something follows the object; put `---` on a line between objects".to_owned() })
+    let is_content = |line: &str| !line.trim_ascii().is_empty() && !line.trim_ascii().starts_with('#');
+    let mut at = range.end;
+    // A lone carriage return ends a line, too.
+    for line in text.get(at..).unwrap_or_default().split_inclusive(['\n', '\r']) {
+        if range.is_empty() && is_content(line) {
+            let line = text.get(..at).unwrap_or_default().split('\n').count();
+            let because = "something follows the object; put `---` on a line between objects".to_owned();
+            return Err(Fault { line, because });
         }
-        _ => Ok(()),
+        at += line.len();
     }
+    Ok(())
 }
 
 fn kind_of(style: ScalarStyle) -> Kind {

@@ -258,7 +258,12 @@ fn both_tell_what_they_changed_if_asked() {
 #[test]
 fn a_helm_4_that_nobody_watches_is_told_of_a_wrong_flag_too() {
     let by_helm = [("HELM_PLUGIN_NAME", "csghub-postrender")];
-    for (flag, reason) in [("--profile-fle=x", "--profile-fle"), ("--record-bytes=1M", "1M"), ("-ojson", "--output")] {
+    for (flag, reason) in [
+        ("--profile-fle=x", "--profile-fle"),
+        ("--record-bytes=1M", "1M"),
+        ("--help", "asked for help"),
+        ("-ojson", "--output"),
+    ] {
         let output = with_input(program(&["post-render", flag], &by_helm), MANIFESTS);
         assert_eq!(output.status.code(), Some(0), "{flag}");
         let written = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -19,6 +19,10 @@ use crate::postrender::tree::Tree;
 
 /// What is yet to be done to an object that stays.
 struct Work<'r> {
+    /// How notes and errors call it: by what it was.
+    title: String,
+    /// Whether it is an item of a list.
+    is_item: bool,
     selecting: Chosen,
     changes: VecDeque<(&'r Rule, &'r Change)>,
     mirrored: Mirrored,
@@ -26,15 +30,22 @@ struct Work<'r> {
 
 impl<'r> Work<'r> {
     /// Returns the changes of those rules, in their order; names that tell what all others made come last.
-    fn of(rules: &'r Rules, selecting: Chosen) -> Self {
+    fn of(rules: &'r Rules, object: &Found, selecting: Chosen) -> Self {
         let all = || {
             let selecting = selecting.iter().filter_map(|&index| rules.get(index));
             selecting.flat_map(|rule| rule.changes.iter().map(move |change| (rule, change)))
         };
         let is_last = |&(_, change): &(&Rule, &Change)| *change == Change::UniqueJobNames;
         let changes = all().filter(|one| !is_last(one)).chain(all().filter(is_last)).collect();
-        Self { selecting, changes, mirrored: Mirrored::default() }
+        let is_item = object.item_of.is_some();
+        Self { title: object.title(), is_item, selecting, changes, mirrored: Mirrored::default() }
     }
+}
+
+/// Tells whether these are the objects that there is work for.
+fn are_the_same(before: &[Work<'_>], objects: &[Found]) -> bool {
+    let is_it = |(work, object): (&Work<'_>, &Found)| work.is_item == object.item_of.is_some();
+    before.len() == objects.len() && before.iter().zip(objects).all(is_it)
 }
 
 /// What a pass made of a document.
@@ -119,7 +130,7 @@ impl<'r, W: Write> Rendering<'r, W> {
                     return Ok(Outcome::Goes);
                 }
             }
-            Some(before) if before.len() == objects.len() => (staying, of_all) = (objects, before),
+            Some(before) if are_the_same(&before, &objects) => (staying, of_all) = (objects, before),
             Some(_) => {
                 let because = "a change makes other objects of it, and more is to be changed in what it was";
                 return Err(place.refused(rules, 1, because));
@@ -161,17 +172,17 @@ impl<'r, W: Write> Rendering<'r, W> {
         };
         let selecting = rules.selecting(&subject);
         if selecting.is_empty() {
-            return Ok(Some(Work::of(rules, selecting)));
+            return Ok(Some(Work::of(rules, object, selecting)));
         }
         place.add_rules(&selecting);
         self.want_additions(&selecting);
         if !self.is_dropped(&selecting, || object.title()) {
-            return Ok(Some(Work::of(rules, selecting)));
+            return Ok(Some(Work::of(rules, object, selecting)));
         }
         place.objects.push(object.title());
         if let Some(list) = object.item_of {
             let dropped = editor.remove_item(list, object.root);
-            dropped.map_err(|stop| place.of(object, &selecting).stopped(rules, stop))?;
+            dropped.map_err(|stop| place.of(object.title(), &selecting).stopped(rules, stop))?;
         }
         Ok(None)
     }
@@ -185,11 +196,13 @@ impl<'r, W: Write> Rendering<'r, W> {
         place: &mut Place<'_>,
     ) -> Result<(), RenderError> {
         if !work.changes.is_empty() {
-            place.objects.push(object.title());
+            place.objects.push(work.title.clone());
         }
         while let Some(&(rule, change)) = work.changes.front() {
             // Without a change before it, there is nothing to wait for.
-            let before = editor.has_changes().then(|| editor.changes());
+            let may_wait = editor.has_changes();
+            let mirrored = may_wait.then(|| work.mirrored.clone());
+            editor.begin();
             let mut edit = ObjectEdit {
                 editor: &mut *editor,
                 root: object.root,
@@ -198,19 +211,20 @@ impl<'r, W: Write> Rendering<'r, W> {
                 whole: object.whole.as_ref(),
                 mirrored: &mut work.mirrored,
             };
-            match (rules::apply(change, self.rules.about(), &mut edit), before) {
+            match (rules::apply(change, self.rules.about(), &mut edit), mirrored) {
                 (Ok(done), _) => {
                     if let Some(what) = done {
-                        self.notes.add(&rule.name, &rule.because, || object.title(), || what);
+                        self.notes.add(&rule.name, &rule.because, || work.title.clone(), || what);
                     }
                     work.changes.pop_front();
                 }
-                (Err(Stop::Later), Some(before)) => {
-                    editor.come_back_to(before);
+                (Err(Stop::Later), Some(mirrored)) => {
+                    editor.take_back();
+                    work.mirrored = mirrored;
                     return Ok(());
                 }
                 (Err(stop), _) => {
-                    let here = place.of(object, &work.selecting);
+                    let here = place.of(work.title.clone(), &work.selecting);
                     return Err(here.stopped_by(&rule.name, stop));
                 }
             }
@@ -247,8 +261,8 @@ impl Place<'_> {
     }
 
     /// Returns the place of one object.
-    fn of(&self, object: &Found, rules: &[usize]) -> Self {
-        Self { objects: vec![object.title()], rules: Chosen::from_slice(rules), lines: self.lines.clone(), ..*self }
+    fn of(&self, object: String, rules: &[usize]) -> Self {
+        Self { objects: vec![object], rules: Chosen::from_slice(rules), lines: self.lines.clone(), ..*self }
     }
 
     fn stopped(&self, rules: &Rules, stop: Stop) -> RenderError {

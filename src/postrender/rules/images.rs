@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::edit::Stop;
-use super::super::tree::NodeId;
 use super::change::{child, items, mappings, text};
 use super::{Done, ObjectEdit};
 use crate::domain::profile::is_registry;
@@ -19,33 +17,30 @@ const DEFAULT_REGISTRY: &str = "docker.io";
 const OFFICIAL: &str = "library";
 const OLD_NAME: &str = "index.docker.io";
 
-/// What images were called before they were mirrored, by what they are called now.
+/// What images of containers were called before they were mirrored.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Mirrored(BTreeMap<String, BTreeSet<String>>);
+pub(in super::super) struct Mirrored(BTreeMap<Container, BTreeSet<String>>);
+
+/// A container, whatever else becomes of the object: its list, its name, its image as it is called now.
+type Container = (&'static str, String, String);
 
 impl Mirrored {
-    fn add(&mut self, now: &str, was: &str) {
-        let of_chart = self.0.get(was).cloned().unwrap_or_else(|| BTreeSet::from([was.to_owned()]));
-        self.0.entry(now.to_owned()).or_default().extend(of_chart);
-    }
-
-    /// Returns what the chart calls the image, in full; several where they have become one.
-    fn of_chart(&self, now: &str) -> Vec<String> {
-        self.0.get(now).map_or_else(|| vec![full_name(now)], |names| names.iter().map(|name| full_name(name)).collect())
+    /// Returns what the chart calls the image; several where containers cannot be told apart.
+    fn of_chart(&self, container: &Container) -> BTreeSet<String> {
+        self.0.get(container).cloned().unwrap_or_else(|| BTreeSet::from([container.2.clone()]))
     }
 }
 
 /// Takes images from other registries; the longest of the names that an image begins with counts.
 pub(super) fn mirror(object: &mut ObjectEdit<'_, '_, '_>, mirrors: &BTreeMap<String, String>) -> Done {
-    let mirrored = each("mirrored", object, |image, _| {
+    each("mirrored", object, |image, _| {
         let (place, rest) = mirrors
             .iter()
             .filter_map(|(from, to)| Some((from.len(), to, behind(image, from)?)))
             .max_by_key(|(length, ..)| *length)
             .map(|(_, to, rest)| (to.trim_end_matches('/'), rest))?;
         Some(format!("{place}{rest}"))
-    })?;
-    Ok(mirrored)
+    })
 }
 
 /// Returns what follows that name of a registry or a place in it; nothing if the image does not come from there. An official image of
@@ -68,41 +63,42 @@ fn behind(image: &str, from: &str) -> Option<String> {
 
 /// Adds digests to images that have none; they are named as the chart names them, mirrored or not.
 pub(super) fn pin(object: &mut ObjectEdit<'_, '_, '_>, digests: &BTreeMap<String, String>) -> Done {
-    each("pinned", object, |image, mirrored| {
-        let of_chart = mirrored.of_chart(image);
+    each("pinned", object, |image, of_chart| {
+        let of_chart: Vec<String> = of_chart.iter().map(|name| full_name(name)).collect();
         let (_, digest) = digests.iter().find(|(of, _)| of_chart.contains(&full_name(of)) && !image.contains('@'))?;
         Some(format!("{image}@{digest}"))
     })
 }
 
-fn each(what: &str, object: &mut ObjectEdit<'_, '_, '_>, new: impl Fn(&str, &Mirrored) -> Option<String>) -> Done {
-    let mut changed = 0;
+/// Gives images other names, which `new` makes of what they are called now and what the chart calls them.
+fn each(
+    what: &str,
+    object: &mut ObjectEdit<'_, '_, '_>,
+    new: impl Fn(&str, &BTreeSet<String>) -> Option<String>,
+) -> Done {
+    let (mut changed, mut called) = (0, BTreeMap::new());
     for mapping in mappings(object.editor, object.root)? {
         for list in CONTAINERS {
             // Not every mapping with a merge holds containers.
-            let Some(list) = object.editor.present(mapping, list)? else { continue };
-            for container in items(object.editor, list)? {
-                changed += usize::from(one(object, container, &new)?);
+            let Some(containers) = object.editor.present(mapping, list)? else { continue };
+            for container in items(object.editor, containers)? {
+                let Some(image) = child(object.editor, container, "image")? else { continue };
+                let Some(now) = text(object.editor, image)? else { continue };
+                let name = object.editor.present(container, "name")?;
+                let name = name.map(|name| object.editor.value(name)).transpose()?.flatten();
+                let name = name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+                let of_chart = object.mirrored.of_chart(&(list, name.clone(), now.clone()));
+                let becomes = new(&now, &of_chart).filter(|becomes| *becomes != now);
+                if let Some(becomes) = &becomes {
+                    changed += usize::from(object.editor.replace(image, becomes.as_str().into())?);
+                }
+                let names: &mut BTreeSet<String> = called.entry((list, name, becomes.unwrap_or(now))).or_default();
+                names.extend(of_chart);
             }
         }
     }
+    object.mirrored.0 = called;
     Ok((changed > 0).then(|| format!("{what} {}", counted(changed, "image"))))
-}
-
-fn one(
-    object: &mut ObjectEdit<'_, '_, '_>,
-    container: NodeId,
-    new: &impl Fn(&str, &Mirrored) -> Option<String>,
-) -> Result<bool, Stop> {
-    let Some(image) = child(object.editor, container, "image")? else { return Ok(false) };
-    let Some(now) = text(object.editor, image)? else { return Ok(false) };
-    match new(&now, object.mirrored) {
-        Some(name) if name != now => {
-            object.mirrored.add(&name, &now);
-            object.editor.replace(image, name.into())
-        }
-        _ => Ok(false),
-    }
 }
 
 /// Returns the image with its registry: `docker.io/library/nginx:1` for `nginx:1`.

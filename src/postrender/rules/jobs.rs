@@ -14,7 +14,8 @@ const LONGEST: usize = 63;
 
 /// Ends the name of a plain Job with a digest of its spec, as all other changes have left it. A hook is left alone: Helm makes it anew by itself.
 pub(super) fn make_unique(object: &mut ObjectEdit<'_, '_, '_>) -> Done {
-    if object.kind != "Job" || object.api_version.split('/').next() != Some("batch") {
+    let (api_version, kind) = object.type_now()?;
+    if kind != "Job" || api_version.split('/').next() != Some("batch") {
         return Ok(None);
     }
     let Some(metadata) = child(object.editor, object.root, "metadata")? else { return Ok(None) };

@@ -166,5 +166,17 @@ pub(super) struct ObjectEdit<'e, 't, 'a> {
     pub(super) mirrored: &'e mut Mirrored,
 }
 
+impl ObjectEdit<'_, '_, '_> {
+    /// Returns the `apiVersion` and the `kind`, as they are by now.
+    fn type_now(&self) -> Result<(String, String), Stop> {
+        let now = |key: &str, was: &str| -> Result<String, Stop> {
+            let node = change::child(self.editor, self.root, key)?;
+            let now = node.map(|node| change::text(self.editor, node)).transpose()?;
+            Ok(now.flatten().unwrap_or_else(|| was.to_owned()))
+        };
+        Ok((now("apiVersion", &self.api_version)?, now("kind", &self.kind)?))
+    }
+}
+
 /// What a change did, in a few words; nothing if it was so already.
 pub(super) type Done = Result<Option<String>, Stop>;

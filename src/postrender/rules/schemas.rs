@@ -17,7 +17,8 @@ const NESTED: [&str; 8] =
 
 /// Takes the descriptions out of every version's schema.
 pub(super) fn slim(object: &mut ObjectEdit<'_, '_, '_>) -> Done {
-    if object.kind != "CustomResourceDefinition" {
+    let (_, kind) = object.type_now()?;
+    if kind != "CustomResourceDefinition" {
         return Ok(None);
     }
     let editor = &mut *object.editor;
