@@ -2,7 +2,10 @@
 
 use super::object::{Object, ObjectRef};
 
-/// The annotation by which a Deployment numbers each `ReplicaSet` it makes.
+/// The annotation by which a Deployment numbers its `ReplicaSet`s: the one in use has the highest number. The Deployment itself
+/// gets the number later than it says to have seen a change, where it takes up an old `ReplicaSet` again.
+///
+/// Source: `getNewReplicaSet` in `k8s.io/kubernetes` `pkg/controller/deployment/sync.go`.
 const REVISION_ANNOTATION: &str = "deployment.kubernetes.io/revision";
 
 /// The label by which the pods of a StatefulSet name the revision they were made from.
@@ -52,6 +55,8 @@ fn with_uid<'a>(objects: &'a [Object], uid: &str) -> Option<&'a Object> {
 /// Returns the pods by which the present rollout of a workload is judged: of a Deployment those of its newest
 /// ReplicaSet, of a StatefulSet those of its update revision, of a DaemonSet those of its present template, of anything
 /// else all that belong to it. Pods of an older revision may crash; that is why it is being replaced.
+///
+/// None counts as long as the controller has not seen the last change: they are all of the revision before it.
 #[must_use]
 pub fn pods_that_count<'a>(
     workload: &Object,
@@ -61,10 +66,25 @@ pub fn pods_that_count<'a>(
 ) -> Vec<&'a Object> {
     let name = workload.reference(None);
     let is_it = |owner: Option<ObjectRef>| owner.is_some_and(|owner| owner.is_same_object(&name));
+    if !is_seen(workload) {
+        return Vec::new();
+    }
     pods.iter()
         .filter(|pod| is_it(controller_of(pod).map(|(owner, _)| owner)) || is_it(owner_of_pod(pod, replica_sets, jobs)))
         .filter(|pod| is_of_this_rollout(workload, pod, replica_sets))
         .collect()
+}
+
+/// Tells whether the controller has seen the last change of a workload that says so.
+fn is_seen(workload: &Object) -> bool {
+    let says_so = matches!((workload.group(), workload.kind()), ("apps", "Deployment" | "StatefulSet"));
+    let seen = workload.number_at("/status/observedGeneration");
+    !says_so || workload.generation().is_none_or(|asked| seen == Some(asked))
+}
+
+/// Returns the number that a Deployment gave to a `ReplicaSet`.
+fn revision_of(replica_set: &Object) -> Option<u64> {
+    replica_set.annotation(REVISION_ANNOTATION)?.parse().ok()
 }
 
 /// Where a mark is missing on either side, the pod counts.
@@ -75,9 +95,11 @@ fn is_of_this_rollout(workload: &Object, pod: &Object, replica_sets: &[Object]) 
     };
     match (workload.group(), workload.kind()) {
         ("apps", "Deployment") => {
+            let name = workload.reference(None);
+            let is_its = |set: &&Object| controller_of(set).is_some_and(|(owner, _)| owner.is_same_object(&name));
+            let newest = replica_sets.iter().filter(is_its).filter_map(revision_of).max();
             let replica_set = controller_of(pod).and_then(|(_, uid)| with_uid(replica_sets, &uid));
-            let revision = replica_set.and_then(|set| set.annotation(REVISION_ANNOTATION));
-            is_same(workload.annotation(REVISION_ANNOTATION), revision)
+            replica_set.and_then(revision_of).is_none_or(|revision| Some(revision) == newest)
         }
         ("apps", "StatefulSet") => is_same(workload.text_at("/status/updateRevision"), pod.label(REVISION_LABEL)),
         ("apps", "DaemonSet") => is_same(workload.annotation(TEMPLATE_ANNOTATION), pod.label(TEMPLATE_LABEL)),
@@ -131,6 +153,38 @@ mod tests {
         let web = Some("Deployment shop/web");
         assert_eq!(owners, [web, web, Some("ReplicaSet shop/api-1"), None]);
         assert_eq!(names(&pods_that_count(&deployment, &pods, &sets, &[])), ["new"]);
+    }
+
+    #[test]
+    fn pods_of_the_revision_before_count_no_more_once_a_change_was_asked_for() {
+        let revision = |number: &str| json!({"annotations": {"deployment.kubernetes.io/revision": number}});
+        let owner = Some(("apps/v1", "Deployment", "web"));
+        let web = |observed: u64| {
+            let marks = json!({"generation": 3, "annotations": {"deployment.kubernetes.io/revision": "2"},
+                "status": {"observedGeneration": observed}});
+            object("apps/v1", "Deployment", "web", None, &marks)
+        };
+        let sets = |first: &str| {
+            [
+                object("apps/v1", "ReplicaSet", "web-1", owner, &revision(first)),
+                object("apps/v1", "ReplicaSet", "web-2", owner, &revision("2")),
+                object("apps/v1", "ReplicaSet", "api-1", Some(("apps/v1", "Deployment", "api")), &revision("9")),
+            ]
+        };
+        let pods = [
+            object("v1", "Pod", "good", Some(("apps/v1", "ReplicaSet", "web-1")), &json!({})),
+            object("v1", "Pod", "crashing", Some(("apps/v1", "ReplicaSet", "web-2")), &json!({})),
+        ];
+        let counted = |web: &Object, first: &str| names(&pods_that_count(web, &pods, &sets(first), &[]));
+        assert_eq!(counted(&web(3), "1"), ["crashing"]);
+        assert_eq!(counted(&web(2), "1"), Vec::<String>::new(), "rolled back, and nobody has looked");
+        assert_eq!(counted(&web(3), "3"), ["good"], "the Deployment still has the number of the one before");
+
+        let marks = json!({"generation": 3, "status": {"observedGeneration": 2, "updateRevision": "db-b"}});
+        let set = object("apps/v1", "StatefulSet", "db", None, &marks);
+        let labels = json!({"labels": {"controller-revision-hash": "db-b"}});
+        let pod = object("v1", "Pod", "db-0", Some(("apps/v1", "StatefulSet", "db")), &labels);
+        assert_eq!(names(&pods_that_count(&set, std::slice::from_ref(&pod), &[], &[])), Vec::<String>::new());
     }
 
     #[test]
