@@ -17,7 +17,7 @@ use helm_csghub::edge::cluster::{
 use serde_json::{Value, json};
 
 use crate::support::user::Rule;
-use crate::support::{Bed, BedUser, Helm, Snapshot};
+use crate::support::{Bed, BedUser, Helm, Snapshot, eventually, waiting};
 
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
@@ -218,11 +218,40 @@ fn a_kind_that_is_not_served_is_no_error_and_a_new_one_is_found() {
         bed.kubectl(&["wait", "--for", "condition=Established", "crd", &crd]);
         let begun = Instant::now();
         while cluster.resolve(&api_version, "Widget").await.expect("an answer").is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(15), "a new kind is not seen");
+            assert!(begun.elapsed() < waiting::PATIENCE, "a new kind is not seen");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         bed.kubectl(&["delete", "crd", &crd, "--wait=false"]);
     });
+}
+
+/// An aggregated API that is down. It goes with the value, for it is in the way of everybody who lists all kinds.
+struct DownApi<'a> {
+    bed: &'a Bed,
+    service: String,
+}
+
+impl<'a> DownApi<'a> {
+    /// Registers it, and waits until the server says that it is down.
+    fn register(bed: &'a Bed, group: &str, namespace: &str) -> Self {
+        let down = Self { bed, service: format!("v1.{group}") };
+        bed.apply(&json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+            "metadata": {"name": down.service}, "spec": {"group": group, "version": "v1", "groupPriorityMinimum": 100,
+            "versionPriority": 1, "insecureSkipTLSVerify": true, "service": {"name": "none", "namespace": namespace}}}));
+        eventually(|| {
+            let answer = bed.try_kubectl(&["get", "--raw", &format!("/apis/{group}/v1")], None);
+            let is_down = String::from_utf8_lossy(&answer.stderr).contains("(ServiceUnavailable)");
+            if is_down { Ok(()) } else { Err(format!("{answer:?}")) }
+        });
+        down
+    }
+}
+
+impl Drop for DownApi<'_> {
+    fn drop(&mut self) {
+        // A test that failed has its own message; this one must not hide it.
+        self.bed.try_kubectl(&["delete", "apiservice", &self.service], None);
+    }
 }
 
 #[test]
@@ -232,21 +261,14 @@ fn an_aggregated_api_that_is_down_fails_nothing_but_itself() {
     let user = bed.user(&namespace.name);
     user.grant_namespace(&namespace.name);
     let group = format!("{}.example.com", namespace.name);
-    let api_service = format!("v1.{group}");
-    bed.apply(&json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
-        "metadata": {"name": api_service}, "spec": {"group": group, "version": "v1", "groupPriorityMinimum": 100,
-        "versionPriority": 1, "insecureSkipTLSVerify": true, "service": {"name": "none", "namespace": namespace.name}}}));
     bed.apply(&config_map(&namespace.name, "there"));
     let objects = [
         name_of(&format!("{group}/v1"), "Widget", Some(&namespace.name), "a"),
         name_of("v1", "ConfigMap", Some(&namespace.name), "there"),
     ];
-    let read = run(async {
-        let cluster = connect(&user).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        cluster.read_objects(&objects).await
-    });
-    bed.kubectl(&["delete", "apiservice", &api_service]);
+    let down = DownApi::register(&bed, &group, &namespace.name);
+    let read = run(async { connect(&user).await.read_objects(&objects).await });
+    drop(down);
     assert!(matches!(&read[0].1, Err(ClusterError::Refused { answer, .. }) if answer.code == 503), "{:?}", read[0].1);
     assert!(matches!(&read[1].1, Ok(Some(_))), "{:?}", read[1].1);
 }
@@ -477,8 +499,16 @@ fn a_pods_log_and_events_are_read() {
         let cluster = connect(&user).await;
         let pods = cluster.list_pods(&namespace.name).await.expect("listed");
         assert_eq!(pods.iter().map(Object::name).collect::<Vec<_>>(), ["web"]);
-        let events = cluster.list_events(&namespace.name).await.expect("listed");
-        assert!(events.iter().any(|event| event.text_at("/reason") == Some("Scheduled")), "{events:?}");
+        // The scheduler writes it after it has placed the pod.
+        let deadline = Instant::now() + waiting::PATIENCE;
+        loop {
+            let events = cluster.list_events(&namespace.name).await.expect("listed");
+            if events.iter().any(|event| event.text_at("/reason") == Some("Scheduled")) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{events:?}");
+            tokio::time::sleep(waiting::PAUSE).await;
+        }
         let request = LogRequest {
             namespace: &namespace.name,
             pod: "web",

@@ -87,6 +87,19 @@ impl Bed {
         (!found.trim().is_empty()).then(|| serde_json::from_str(&found).expect("kubectl prints JSON"))
     }
 
+    /// Returns the kinds that can be listed, as `deployments.apps`; `flags` choose among them.
+    ///
+    /// # Errors
+    /// What kubectl complains of: also that an API of another test does not answer.
+    pub fn kinds(&self, flags: &[&str]) -> Result<Vec<String>, String> {
+        let words = ["api-resources", "--verbs=list", "-o", "name", "--cached=false"];
+        let listed = self.try_kubectl(&[&words, flags].concat(), None);
+        if !listed.status.success() {
+            return Err(String::from_utf8_lossy(&listed.stderr).into_owned());
+        }
+        Ok(String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect())
+    }
+
     fn must<A: AsRef<OsStr>>(&self, arguments: &[A], input: Option<&str>) -> String {
         let output = self.try_kubectl(arguments, input);
         let shown: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::bed::Bed;
+use super::waiting::eventually;
 
 /// Objects that controllers make of others, records of Helm and of runs, and what tells and is not told.
 const MADE_BY_OTHERS: [&str; 11] = [
@@ -42,20 +43,17 @@ impl Contents {
         Self(contents)
     }
 
-    /// Lists all kinds and their objects; again if another test removed a kind in between.
+    /// Lists all kinds and their objects; again where another test removed a kind in between, or has an API that is down.
     fn read(bed: &Bed, namespace: &str) -> Value {
-        let mut complaint = String::new();
-        for _ in 0..10 {
-            let listed =
-                bed.kubectl(&["api-resources", "--namespaced", "--verbs=list", "-o", "name", "--cached=false"]);
-            let kinds: Vec<&str> = listed.lines().filter(|kind| !MADE_BY_OTHERS.contains(kind)).collect();
+        eventually(|| {
+            let mut kinds = bed.kinds(&["--namespaced"])?;
+            kinds.retain(|kind| !MADE_BY_OTHERS.contains(&kind.as_str()));
             let found = bed.try_kubectl(&["get", &kinds.join(","), "-n", namespace, "-o", "json"], None);
-            if found.status.success() {
-                return serde_json::from_slice(&found.stdout).expect("kubectl prints JSON");
+            if !found.status.success() {
+                return Err(String::from_utf8_lossy(&found.stderr).into_owned());
             }
-            complaint = String::from_utf8_lossy(&found.stderr).into_owned();
-        }
-        panic!("no contents: {complaint}");
+            Ok(serde_json::from_slice(&found.stdout).expect("kubectl prints JSON"))
+        })
     }
 
     /// Returns `Kind name` of every object.

@@ -24,6 +24,7 @@ pub mod saying;
 pub mod slow_road;
 pub mod snapshot;
 pub mod user;
+pub mod waiting;
 
 pub use audit::{Audit, Request};
 pub use bed::{Bed, TestNamespace};
@@ -37,3 +38,4 @@ pub use saying::{say, skip};
 pub use slow_road::SlowRoad;
 pub use snapshot::Snapshot;
 pub use user::BedUser;
+pub use waiting::{eventually, last_look};

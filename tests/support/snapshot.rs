@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::bed::Bed;
 use super::own_bed::OwnBed;
+use super::waiting::eventually;
 
 /// Kinds whose objects change all by themselves: heartbeats of nodes and components, and events, which tell and are not told.
 const RESTLESS: [&str; 6] = [
@@ -41,7 +42,7 @@ impl Snapshot {
 
     /// Takes one of the whole cluster as it is while others work in it. It tells what is there, and cannot be compared.
     pub fn of_cluster_in_motion(bed: &Bed) -> Self {
-        let mut objects = Self::read(bed, "-A", None, "");
+        let mut objects = Self::read(bed, "-A", &[], "");
         let leases = Self::read_kinds(bed, "-A", "leases.coordination.k8s.io").expect("every server has Leases");
         let of_components = ["Lease kube-node-lease ", "Lease kube-system "];
         objects.extend(leases.into_iter().filter(|(name, _)| !of_components.iter().any(|own| name.starts_with(own))));
@@ -51,7 +52,7 @@ impl Snapshot {
     /// Takes one of a namespace at rest: what a test that shares its bed can compare.
     pub fn of_namespace(bed: &Bed, namespace: &str) -> Self {
         let scope = format!("--namespace={namespace}");
-        Self::at_rest(|| Self(Self::read(bed, &scope, Some("--namespaced"), ",leases.coordination.k8s.io")))
+        Self::at_rest(|| Self(Self::read(bed, &scope, &["--namespaced"], ",leases.coordination.k8s.io")))
     }
 
     /// Takes one again and again until two are the same: what the cluster itself still has to do is no change of ours.
@@ -91,20 +92,13 @@ impl Snapshot {
         self.0.keys().map(String::as_str)
     }
 
-    /// Lists all kinds and their objects; again if another test removed a kind in between.
-    fn read(bed: &Bed, scope: &str, of_scope: Option<&str>, further: &str) -> BTreeMap<String, String> {
-        let mut complaint = String::new();
-        for _ in 0..10 {
-            let mut arguments = vec!["api-resources", "--verbs=list", "-o", "name", "--cached=false"];
-            arguments.extend(of_scope);
-            let listed = bed.kubectl(&arguments);
-            let kinds = listed.lines().filter(|kind| !RESTLESS.contains(kind)).collect::<Vec<_>>().join(",");
-            match Self::read_kinds(bed, scope, &format!("{kinds}{further}")) {
-                Ok(objects) => return objects,
-                Err(text) => complaint = text,
-            }
-        }
-        panic!("no snapshot: {complaint}");
+    /// Lists all kinds and their objects; again where another test removed a kind in between, or has an API that is down.
+    fn read(bed: &Bed, scope: &str, flags: &[&str], further: &str) -> BTreeMap<String, String> {
+        eventually(|| {
+            let mut kinds = bed.kinds(flags)?;
+            kinds.retain(|kind| !RESTLESS.contains(&kind.as_str()));
+            Self::read_kinds(bed, scope, &format!("{}{further}", kinds.join(",")))
+        })
     }
 
     fn read_kinds(bed: &Bed, scope: &str, kinds: &str) -> Result<BTreeMap<String, String>, String> {
