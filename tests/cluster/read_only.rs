@@ -108,6 +108,7 @@ fn grant_as_the_example_does(bed: &Bed, scene: &Scene<'_>, user: &BedUser<'_>, t
             let name = role["metadata"]["name"].as_str().expect("a name").to_owned();
             let bound = ["create", "rolebinding", &name, "--role", &name, "--user", &user.name, "-n", namespace];
             bed.kubectl(&bound);
+            user.wait_for_rule(Some(namespace), &role["rules"][0]);
         }
     }
 }

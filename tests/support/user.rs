@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::audit::Audit;
 use super::bed::{Bed, random_word};
+use super::waiting::eventually;
 
 /// A user that no other test has at the same time; given back with the value, its grants removed.
 pub struct BedUser<'a> {
@@ -79,6 +80,7 @@ impl BedUser<'_> {
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
                 "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": self.name}]},
         ]}));
+        self.wait_for_rule(Some(namespace), rules.last().expect("a rule"));
     }
 
     /// Grants everything in one namespace.
@@ -91,15 +93,35 @@ impl BedUser<'_> {
         let name = format!("{}-{}", self.name, random_word());
         self.bed.kubectl(&["create", "clusterrolebinding", &name, "--clusterrole", role, "--user", &self.name]);
         self.grants.borrow_mut().push(("clusterrolebinding".to_owned(), name));
+        let role = self.bed.get("default", "clusterrole", role).expect("the role");
+        self.wait_for_rule(None, &role["rules"][0]);
     }
 
     /// Grants verbs on cluster-scoped resources (as `resources=a,b`), until the value is dropped.
     pub fn grant_cluster(&self, verbs: &str, resources: &str) {
         let name = format!("{}-{}", self.name, random_word());
-        self.bed.kubectl(&["create", "clusterrole", &name, "--verb", verbs, "--resource", resources]);
+        let role = ["create", "clusterrole", &name, "--verb", verbs, "--resource", resources, "-o", "json"];
+        let role: Value = serde_json::from_str(&self.bed.kubectl(&role)).expect("kubectl prints JSON");
         self.grants.borrow_mut().push(("clusterrole".to_owned(), name.clone()));
         self.bed.kubectl(&["create", "clusterrolebinding", &name, "--clusterrole", &name, "--user", &self.name]);
         self.grants.borrow_mut().push(("clusterrolebinding".to_owned(), name));
+        self.wait_for_rule(None, &role["rules"][0]);
+    }
+
+    /// Waits until the server goes by a rule of a role that was bound to this user: it hears of it a moment later.
+    pub fn wait_for_rule(&self, namespace: Option<&str>, rule: &Value) {
+        let last = |field: &str| rule[field].as_array().and_then(|all| all.last()?.as_str()).unwrap_or_default();
+        let (resource, subresource) = last("resources").split_once('/').unwrap_or((last("resources"), ""));
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+            "user": self.name,
+            "resourceAttributes": {"namespace": namespace, "group": last("apiGroups"), "resource": resource,
+                "subresource": subresource, "name": last("resourceNames"), "verb": last("verbs")}}});
+        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+        eventually(|| {
+            let answered = self.bed.try_kubectl(&["create", "--raw", path, "-f", "-"], Some(&review.to_string()));
+            let answer = serde_json::from_slice::<Value>(&answered.stdout).unwrap_or_default();
+            if answer["status"]["allowed"] == true { Ok(()) } else { Err(format!("{review}: {answered:?}")) }
+        });
     }
 
     /// Returns what this user has asked of the API server since it was handed out.
