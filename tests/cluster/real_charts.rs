@@ -4,14 +4,10 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 use serde_json::json;
 
 use crate::support::{Bed, Contents, Helm, OwnBed, skip};
-
-/// Two beds at once are too much for a small machine.
-pub(crate) static ONE_BED: Mutex<()> = Mutex::new(());
 
 /// Makes a chart of a real release.
 pub(crate) fn real_chart(tool: &Path, product: &str, version: &str, folder: &Path) -> String {
@@ -34,7 +30,6 @@ fn static_chart() -> Option<PathBuf> {
 pub(crate) fn on_own_bed(test: impl FnOnce(&Bed, &Path, &Path)) {
     let Some(shared) = Bed::open() else { return };
     let Some(tool) = static_chart() else { return };
-    let _one = ONE_BED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let bed = OwnBed::up(&shared);
     test(&bed, &tool, bed.folder());
 }

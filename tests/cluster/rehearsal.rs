@@ -7,12 +7,10 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::real_charts::ONE_BED;
 use crate::support::program::chart;
 use crate::support::{Bed, BedUser, Dice, Helm, OwnBed, Scene, Snapshot, executable};
 
@@ -320,7 +318,6 @@ fn random_rehearsals_change_nothing_and_send_no_write() {
     // The dice fall as they did before it: one that went wrong is tried again by its number.
     let from: usize = env::var("CSGHUB_SOAK_FROM").ok().map_or(0, |from| from.parse().expect("a number"));
     let mut dice = Dice::new("rehearsal");
-    let _one = ONE_BED.lock().unwrap_or_else(PoisonError::into_inner);
     let bed = OwnBed::up(&shared);
     if helmfile().is_none() {
         dice.say("helmfile: skipped: CSGHUB_HELMFILE names none");

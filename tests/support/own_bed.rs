@@ -3,20 +3,27 @@
 use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
 use super::Bed;
 
-/// A bed that no other test uses, taken down when it is dropped: however the test ends.
+/// Two of them at once are too much for a small machine.
+static ONE_BED: Mutex<()> = Mutex::new(());
+
+/// A bed that no other test uses, taken down when it is dropped: however the test ends. There is one at a time.
 pub struct OwnBed {
     bed: Bed,
     folder: TempDir,
+    /// Given back when the bed is down.
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl OwnBed {
-    /// Starts it, with the programs of the bed that all tests share.
+    /// Starts it, with the programs of the bed that all tests share, once no other test has one.
     pub fn up(shared: &Bed) -> Self {
+        let turn = ONE_BED.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().expect("a folder");
         let own = folder.path().join("bed");
         let owner = std::process::id().to_string();
@@ -28,7 +35,7 @@ impl OwnBed {
             audit: own.join("audit.log"),
             folder: own,
         };
-        Self { bed, folder }
+        Self { bed, folder, _turn: turn }
     }
 
     /// Returns a folder that goes with the bed.
