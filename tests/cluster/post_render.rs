@@ -160,17 +160,20 @@ fn a_post_renderer_that_is_killed_leaves_the_release_as_it_was() {
         let mut command = upgrade(&scene, &[&option(&profile)]);
         // A post-renderer that has written half of its result when it is gone: Helm starts it by its name.
         let half = scene.folder().join("half");
-        script(&half, &format!("{} \"$@\" | head -c 3000\nkill -9 $$", program().display()));
+        let lines = format!("{} \"$@\" | head -c 3000\nkill -9 $$", program().display());
+        script(&half, &lines);
         if scene.helm.major() < 4 {
             command = replace_argument(&command, program().as_os_str(), half.as_os_str());
         } else {
             let plugin = scene.folder().join("plugins/helm-csghub/bin/csghub");
             fs::remove_file(&plugin).expect("a link");
-            fs::copy(&half, &plugin).expect("copied");
+            script(&plugin, &lines);
         }
         let output = command.output().expect("helm starts");
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "Helm {}: {told}", scene.helm.version);
+        let said = if scene.helm.major() < 4 { "signal: killed" } else { "exited with error" };
+        assert!(told.contains(said), "Helm {}: {told}", scene.helm.version);
         assert_eq!(scene.newest(), (1, "deployed".to_owned()), "Helm {}", scene.helm.version);
         let after = Contents::of_namespace(&bed, &scene.namespace.name);
         assert_eq!(before.differences(&after, &[]), Vec::<String>::new(), "Helm {}", scene.helm.version);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::edge::{options, run};
-use crate::support::{Bed, BedUser, Helm, Scene};
+use crate::support::{Bed, BedUser, Helm, Scene, eventually};
 
 fn rehearsal() -> Rehearsal {
     Rehearsal::new(Settings {
@@ -108,6 +108,15 @@ fn without_ages(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Returns what is read through the proxy and what is read without, at a time when nothing changes by itself: before and
+/// after, the same is read without.
+fn at_rest<T: PartialEq>(through: impl Fn() -> T, direct: impl Fn() -> T) -> (T, T) {
+    eventually(|| {
+        let (before, seen, after) = (direct(), through(), direct());
+        if before == after { Ok((seen, after)) } else { Err("what is read without the proxy changes".to_owned()) }
+    })
+}
+
 #[test]
 fn kubectl_sees_through_the_proxy_what_it_sees_without() {
     let Some(bed) = Bed::open() else { return };
@@ -131,10 +140,15 @@ fn kubectl_sees_through_the_proxy_what_it_sees_without() {
         vec!["explain", "deployment.spec.template"],
         vec!["version"],
     ] {
-        let direct = texts(&bed.try_kubectl_as(&user.kubeconfig, &words, None));
-        let through = texts(&doorway.kubectl(&bed, &words).output().expect("kubectl starts"));
-        let plain = |(code, out, err): &(Option<i32>, String, String)| (*code, without_ages(out), without_ages(err));
-        assert_eq!(plain(&through), plain(&direct), "kubectl {words:?}");
+        let plain = |output: &Output| {
+            let (code, out, err) = texts(output);
+            (code, without_ages(&out), without_ages(&err))
+        };
+        let (through, direct) = at_rest(
+            || plain(&doorway.kubectl(&bed, &words).output().expect("kubectl starts")),
+            || plain(&bed.try_kubectl_as(&user.kubeconfig, &words, None)),
+        );
+        assert_eq!(through, direct, "kubectl {words:?}");
         compared += direct.1.len();
     }
     assert!(compared > 50_000, "there was something to compare: {compared}");
@@ -274,18 +288,17 @@ fn every_helm_reads_releases_through_the_proxy() {
             vec!["get", "values", "shop", "--all", "-n", namespace],
             vec!["status", "shop", "-n", namespace],
         ] {
-            let through = helm.run(&doorway.kubeconfig, &words);
-            let direct = helm.run(&user.kubeconfig, &words);
-            // Helm 4 shows kinds in no order.
-            let sorted = |text: &str| {
-                let text = without_ages(text);
-                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let read = |kubeconfig: &Path| {
+                let ran = helm.run(kubeconfig, &words);
+                assert_eq!(ran.code, 0, "{} {words:?}: {}", helm.version, ran.stderr);
+                // Helm 4 shows kinds in no order.
+                let mut lines: Vec<String> = without_ages(&ran.stdout).lines().map(str::to_owned).collect();
                 lines.sort_unstable();
                 lines
             };
-            assert_eq!(through.code, 0, "{} {words:?}: {}", helm.version, through.stderr);
-            assert_eq!(sorted(&through.stdout), sorted(&direct.stdout), "{} {words:?}", helm.version);
-            assert!(!direct.stdout.is_empty());
+            let (through, direct) = at_rest(|| read(&doorway.kubeconfig), || read(&user.kubeconfig));
+            assert_eq!(through, direct, "{} {words:?}", helm.version);
+            assert!(!direct.is_empty());
         }
         // However it ends here, nothing is written.
         helm.run(&doorway.kubeconfig, &["rollback", "shop", "1", "-n", namespace]);

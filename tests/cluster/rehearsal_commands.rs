@@ -13,7 +13,7 @@ use crate::support::program::chart;
 use crate::support::{Bed, Contents, Helm, Running, Scene};
 
 /// How long controllers may take until what was deleted is gone.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What controllers make in a namespace by themselves, beside what [`Contents`] leaves out.
 fn is_of_controllers(name: &str) -> bool {

@@ -9,7 +9,7 @@ use helm_csghub::edge::helm::{
     HelmEnvironment, RehearsalEntry, RehearsedError, RehearsedRun, SUPERVISE_COMMAND, Stream,
 };
 
-use crate::{Fake, GUARD, wait_for};
+use crate::{Fake, GUARD, until, wait_for};
 
 impl Fake {
     fn entry(&self) -> (PathBuf, PathBuf) {
@@ -40,15 +40,16 @@ fn is_alive(pid: &str) -> bool {
 
 #[tokio::test]
 async fn lines_come_while_it_runs_and_its_exit_code_is_its_own() {
-    let fake = Fake::new("echo \"$@\"; echo two >&2; while [ ! -e go ]; do sleep 0.02; done; printf last; exit 7");
+    let fake =
+        Fake::new(&format!("echo \"$@\"; {}; echo two >&2; {}; printf last; exit 7", until("heard"), until("go")));
     let mut run = fake.rehearse(&["list", "-n", "shop"]);
     let mut lines = Vec::new();
-    while lines.len() < 2 {
+    for heard in ["heard", "go"] {
         let line = run.next_line().await.expect("read").expect("still running");
         lines.push((line.stream, line.text));
+        fs::write(fake.path(heard), "").expect("written");
     }
     assert_eq!(lines, [(Stream::Out, "list -n shop".to_owned()), (Stream::Err, "two".to_owned())]);
-    fs::write(fake.path("go"), "").expect("written");
     let end = run.wait().await.expect("ended");
     assert_eq!((end.status.code(), end.stdout.as_str(), end.stderr.as_str()), (Some(7), "list -n shop\nlast", "two\n"));
     assert!(run.log_files()[0].ends_with("rehearsed.1.out"));

@@ -15,7 +15,8 @@ use crate::support::user::Rule;
 use crate::support::{Bed, BedUser, Helm, Scene};
 
 /// How long the cluster may take for what it does by itself.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: &str = "--timeout=120s";
 
 /// The ports that the cluster itself gives out last (`ServiceNodePortStaticSubrange`).
 const FIRST_PORT: u16 = 30_000;
@@ -130,11 +131,11 @@ impl<'a> Stage<'a> {
         self.apply(&first, "administrator");
         for crd in first.iter().filter(|document| kind_of(document) == "CustomResourceDefinition") {
             let name = format!("crd/{}", crd.value["metadata"]["name"].as_str().expect("a name"));
-            self.must(&["wait", "--for=condition=Established", &name, "--timeout=30s"]);
+            self.must(&["wait", "--for=condition=Established", &name, TIMEOUT]);
         }
         self.apply(&rest, "administrator");
         if Self::has("ResourceQuota", &self.before) {
-            self.must(&["wait", "--for=jsonpath={.status.used}", "resourcequota", "--all", "--timeout=30s"]);
+            self.must(&["wait", "--for=jsonpath={.status.used}", "resourcequota", "--all", TIMEOUT]);
         }
         let guards = ["ValidatingAdmissionPolicy", "ValidatingWebhookConfiguration"];
         if guards.iter().any(|kind| Self::has(kind, &self.before)) {
@@ -142,7 +143,7 @@ impl<'a> Stage<'a> {
         }
         let all = self.from.iter().chain(&self.to).flatten();
         if all.clone().any(|document| kind_of(document) == "Pod") {
-            self.must(&["wait", "--for=create", "serviceaccount/default", "--timeout=30s"]);
+            self.must(&["wait", "--for=create", "serviceaccount/default", TIMEOUT]);
         }
     }
 
