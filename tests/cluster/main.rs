@@ -25,6 +25,7 @@ mod recall;
 mod rehearsal;
 mod rehearsal_commands;
 mod rehearsal_waits;
+mod rights;
 mod ruled;
 mod saved_plans;
 mod upgrade;

@@ -1,8 +1,5 @@
 //! `plan`, `preflight`, `verify` and `status` change nothing: by the state of the cluster and by what the server was asked.
 
-use std::fs;
-use std::path::Path;
-
 use crate::support::program::chart;
 use crate::support::{Bed, BedUser, OwnBed, Scene, Snapshot};
 
@@ -28,7 +25,8 @@ fn commands() -> Vec<(Vec<String>, i32)> {
     lines.iter().map(|(words, code)| (words.iter().map(|word| (*word).to_owned()).collect(), *code)).collect()
 }
 
-fn assert_no_writes(user: &BedUser<'_>) {
+/// Checks that nothing was sent that writes, or would if it were allowed.
+pub(crate) fn assert_no_writes(user: &BedUser<'_>) {
     let audit = user.audit();
     assert!(audit.requests.len() > 20, "the audit log has what was asked");
     let told: Vec<String> =
@@ -71,46 +69,6 @@ fn read_only_commands_on_a_release_in_trouble_change_nothing() {
     scene.run(&["plan", "shop", &chart("small"), "--set", "version=2.0.0,behaviour="]).expect(0);
     before.assert_unchanged(&scene);
     assert_no_writes(&user);
-}
-
-#[test]
-fn a_user_who_may_only_read_can_plan_verify_and_look() {
-    let Some(bed) = Bed::open() else { return };
-    let mut scene = Scene::hubble(&bed, "reader", &[]);
-    let user = bed.user(&scene.namespace.name);
-    scene.kubeconfig.clone_from(&user.kubeconfig);
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rbac-plan.yaml");
-    let Ok(text) = fs::read_to_string(&manifest) else {
-        panic!("examples/rbac-plan.yaml is what README promises");
-    };
-    grant_as_the_example_does(&bed, &scene, &user, &text);
-    scene.run(&["verify", "shop"]).expect(0);
-    scene.run(&["status", "shop"]).expect(0);
-    let plan = scene.run(&["plan", "shop", &chart("hubble-2.0.0"), "--skip-crds"]).expect(0);
-    plan.says("would be blocked").says("not rehearsed");
-    // A dry run that the server refuses is one, too.
-    scene.run(&["rehearse", "shop", &chart("hubble-2.0.0"), "--skip-crds"]).expect(20).says("rights");
-    assert_no_writes(&user);
-}
-
-/// Applies the example's Role to the scene's namespace, and binds it to the user.
-fn grant_as_the_example_does(bed: &Bed, scene: &Scene<'_>, user: &BedUser<'_>, text: &str) {
-    let namespace = scene.namespace.name.as_str();
-    let path = scene.folder().join("rbac.yaml");
-    fs::write(&path, text).expect("written");
-    let rendered = bed.kubectl(&["create", "--dry-run=client", "-o", "json", "-f", path.to_str().expect("text")]);
-    let objects = serde_json::Deserializer::from_str(&rendered).into_iter::<serde_json::Value>();
-    for object in objects.map(|object| object.expect("kubectl prints JSON")) {
-        let items = object["items"].as_array().cloned().unwrap_or_else(|| vec![object.clone()]);
-        for mut role in items.into_iter().filter(|item| item["kind"] == "Role") {
-            role["metadata"]["namespace"] = namespace.into();
-            bed.apply(&role);
-            let name = role["metadata"]["name"].as_str().expect("a name").to_owned();
-            let bound = ["create", "rolebinding", &name, "--role", &name, "--user", &user.name, "-n", namespace];
-            bed.kubectl(&bound);
-            user.wait_for_rule(Some(namespace), &role["rules"][0]);
-        }
-    }
 }
 
 /// The whole cluster can only be compared where nobody else works: on a bed of this test's own.
