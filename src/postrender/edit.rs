@@ -124,9 +124,9 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// Returns the value that takes the place of a node, to be changed.
     fn replaced(&mut self, node: NodeId) -> Option<&mut Value> {
-        let replaced = self.changes.replaced.get_mut(&node);
-        self.before.replaced.entry(node).or_insert_with(|| replaced.as_deref().cloned());
-        replaced
+        let replaced = self.changes.replaced.get_mut(&node)?;
+        self.before.replaced.entry(node).or_insert_with(|| Some(replaced.clone()));
+        Some(replaced)
     }
 
     /// Gives a node another value.

@@ -302,7 +302,7 @@ impl Rule {
         if let Some(of) = self.select.kinds.iter().find(|of| of.matches_nothing()) {
             let kind = &of.kind;
             let cause = format!(
-                "`{kind}` is no kind of the core group, and would select nothing: write its group, too, as in `{kind}.apps`"
+                "`{kind}` is no kind of the core group, and would select nothing: write its group, too, as in `Deployment.apps`"
             );
             return Err(("select.kinds".to_owned(), cause));
         }
