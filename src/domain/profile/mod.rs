@@ -113,8 +113,29 @@ fn parse_carefully(text: &str) -> Result<Profile, ProfileError> {
         line: error.location().map_or(1, |location| location.line()),
         cause: first_sentence(&error.to_string()),
     })?;
-    check_one_reading(text)?;
+    let value = check_one_reading(text)?;
+    check_texts("", &value, &serde_json::to_value(&profile).unwrap_or_default())?;
     Ok(profile)
+}
+
+/// Checks that texts are texts: the library would take `1` and `true` for one, too.
+fn check_texts(path: &str, given: &Value, read: &Value) -> Result<(), ProfileError> {
+    match (given, read) {
+        (Value::Object(map), Value::Object(_)) => map.iter().try_for_each(|(key, value)| {
+            check_texts(&super::field_path::child(path, key), value, read.get(key).unwrap_or(value))
+        }),
+        (Value::Array(items), Value::Array(others)) => {
+            let mut pairs = items.iter().zip(others).enumerate();
+            pairs.try_for_each(|(index, (item, other))| {
+                check_texts(&super::field_path::item(path, index), item, other)
+            })
+        }
+        (Value::Number(_) | Value::Bool(_) | Value::Null, Value::String(_)) => Err(ProfileError::Meaning {
+            field: path.to_owned(),
+            cause: format!("a text is wanted, and `{given}` is none without quotes"),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The error's text goes on with an excerpt of the file.
@@ -126,8 +147,8 @@ fn first_sentence(text: &str) -> String {
     line.split(" at line ").next().unwrap_or(line).trim_end_matches(':').to_owned()
 }
 
-/// Compares how YAML 1.1 (Helm, kubectl) and YAML 1.2 read the file.
-fn check_one_reading(text: &str) -> Result<(), ProfileError> {
+/// Returns the file's value, if YAML 1.1 (Helm, kubectl) and YAML 1.2 read the same.
+fn check_one_reading(text: &str) -> Result<Value, ProfileError> {
     let by_helm = match yaml::parse_mapping(text) {
         Ok(map) => Value::Object(map),
         Err(MappingError::Syntax { line, cause }) => {
@@ -138,7 +159,7 @@ fn check_one_reading(text: &str) -> Result<(), ProfileError> {
     let by_others: Value = serde_saphyr::from_str(text)
         .map_err(|error| ProfileError::Form { line: 1, cause: first_sentence(&error.to_string()) })?;
     match differing("", &by_helm, &by_others) {
-        None => Ok(()),
+        None => Ok(by_helm),
         Some((field, one, other)) => Err(ProfileError::Ambiguous {
             field,
             text: other.as_str().map_or_else(|| other.to_string(), str::to_owned),

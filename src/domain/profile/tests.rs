@@ -70,6 +70,10 @@ fn what_cannot_be_meant_is_refused() {
         ("[Deployment.apps,", "[Deployment,", "post-render[0].select.kinds: "),
         ("value: Always", "value: null", "post-render[0].changes[1].set: "),
         ("containers[name=web]", "containers[name", "line 11: "),
+        ("{team: ml}", "{team: 1}", "post-render[0].changes[0].set-labels.team: "),
+        ("because: every object has an owner", "because: true", "post-render[0].because: "),
+        ("names: ['web*']", "names: ['web*', 5]", "post-render[0].select.names[1]: "),
+        ("to: '>=2.0.0'", "to: 2", "post-render[0].select.to: "),
     ];
     for (from, to, begins) in cases {
         let error = error(&PROFILE.replacen(from, to, 1));
