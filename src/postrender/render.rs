@@ -5,13 +5,12 @@ mod parsed;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
-use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::head;
 use super::marks::{Metadata, Wanted};
 use super::objects::named;
-use super::rules::{self, AllWanted, Rules};
+use super::rules::{self, Rules};
 use super::stream::{Document, Documents};
 use crate::domain::manifest::{self, ManifestError};
 use crate::domain::object::Object;
@@ -195,18 +194,19 @@ impl<W: Write> Rendering<'_, W> {
 
     /// Notes which labels and annotations each rule set in this metadata, as the rules before it left them.
     fn note_marks(&mut self, selecting: &[usize], metadata: &Metadata<'_>, object: impl Fn() -> String) {
-        let mut so_far = AllWanted::new();
-        for &index in selecting {
-            let (Some(rule), Some(marks)) = (self.rules.get(index), self.rules.wanted_by(index)) else { continue };
-            let is_new = |mark: &&Wanted| match so_far.iter().find(|other| other.is_about_the_same(mark)) {
+        let rules = self.rules;
+        for (place, &index) in selecting.iter().enumerate() {
+            let (Some(rule), Some(marks)) = (rules.get(index), rules.wanted_by(index)) else { continue };
+            let earlier = selecting.get(..place).unwrap_or_default();
+            let is_new = |mark: &&Wanted| match rules.last_about(earlier, mark) {
                 Some(other) => other.value != mark.value,
                 None => !metadata.has(mark),
             };
-            let set: SmallVec<[&str; 8]> = marks.iter().filter(is_new).map(|mark| mark.key.as_str()).collect();
-            if !set.is_empty() {
-                self.notes.add(&rule.name, &rule.because, &object, || format!("set {}", set.join(", ")));
+            let mut set = marks.iter().filter(is_new).map(|mark| mark.key.as_str()).peekable();
+            if set.peek().is_some() {
+                let what = || format!("set {}", set.collect::<Vec<_>>().join(", "));
+                self.notes.add(&rule.name, &rule.because, &object, what);
             }
-            rules::overrule(&mut so_far, marks);
         }
     }
 

@@ -112,6 +112,12 @@ impl Rules {
         Some(all)
     }
 
+    /// Returns what the last of those rules that is about the same label or annotation wants of it.
+    pub(super) fn last_about(&self, chosen: &[usize], mark: &Wanted) -> Option<&Wanted> {
+        let all = chosen.iter().rev().filter_map(|&index| self.wanted_by(index));
+        all.flatten().find(|other| other.is_about_the_same(mark))
+    }
+
     /// Tells whether a document may be selected; it is not if no kind of a rule is a word of it.
     pub(super) fn can_select(&self, bytes: &[u8]) -> bool {
         // A kind may be written with escapes or as a tagged scalar.
@@ -136,7 +142,7 @@ fn wanted_by(changes: &[Change], about: &About) -> Option<Vec<Wanted>> {
 }
 
 /// Puts marks behind those of before; of marks that are about the same the last one counts.
-pub(super) fn overrule<'w>(all: &mut AllWanted<'w>, marks: &'w [Wanted]) {
+fn overrule<'w>(all: &mut AllWanted<'w>, marks: &'w [Wanted]) {
     for mark in marks {
         all.retain(|other| !other.is_about_the_same(mark));
         all.push(mark);
