@@ -126,9 +126,7 @@ fn check_texts(path: &str, given: &Value, read: &Value) -> Result<(), ProfileErr
         }),
         (Value::Array(items), Value::Array(others)) => {
             let mut pairs = items.iter().zip(others).enumerate();
-            pairs.try_for_each(|(index, (item, other))| {
-                check_texts(&super::field_path::item(path, index), item, other)
-            })
+            pairs.try_for_each(|(index, (item, other))| check_texts(&super::field_path::item(path, index), item, other))
         }
         (Value::Number(_) | Value::Bool(_) | Value::Null, Value::String(_)) => Err(ProfileError::Meaning {
             field: path.to_owned(),
