@@ -3,7 +3,7 @@
 use std::env;
 
 use super::rules::RulesArgs;
-use super::shared::Shared;
+use super::shared::{Shared, is_called_as};
 use super::stream;
 use crate::domain::event::Event;
 use crate::domain::post_rendering::Notes;
@@ -39,7 +39,7 @@ fn namespace_of_helm() -> Option<String> {
 
 /// Tells whether Helm called us as `helm csghub`.
 pub(super) fn is_helms_plugin() -> bool {
-    env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == PLUGIN_NAME)
+    is_called_as(PLUGIN_NAME)
 }
 
 /// The name of the plugin: `plugin.yaml`.

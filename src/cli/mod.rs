@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::domain::report::ExitStatus;
 #[cfg(feature = "cluster")]
 use crate::edge::terminal::{ColourChoice, Format, Surroundings, Verbosity};
-use crate::edge::terminal::{Options, Screen};
+use crate::edge::terminal::{Failure, Options, Screen};
 
 #[cfg(feature = "cluster")]
 mod arguments;
@@ -89,7 +90,9 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
             let reason = error.to_string();
             let reason = reason.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
             let reason = if error.use_stderr() { reason } else { "it was asked for help, not for manifests" };
-            post_render::refuse_by_document(reason)
+            let failure = Failure::new(ExitStatus::Usage, anyhow!("{reason}"));
+            let status = post_render::refuse(failure, false).unwrap_or(ExitStatus::Unexpected);
+            ExitCode::from(status.code())
         }
         Err(Ended::Clap(error)) => {
             let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
@@ -108,7 +111,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 #[cfg(feature = "cluster")]
 #[must_use]
 pub fn could_not_exec(error: impl Into<anyhow::Error>) -> ExitCode {
-    let failure = crate::edge::terminal::Failure::new(ExitStatus::Unexpected, error);
+    let failure = Failure::new(ExitStatus::Unexpected, error);
     let options = Options::new(Format::Human, Verbosity::Normal, ColourChoice::Auto, &Surroundings::read());
     Screen::new(options).error(&failure);
     // As a shell does for a program that it cannot start: told from every code of Helm.
@@ -120,7 +123,7 @@ enum Ended {
     /// Help, version, or a command line that clap refuses.
     Clap(clap::Error),
     /// Anything else.
-    Failure { failure: crate::edge::terminal::Failure, options: Options },
+    Failure { failure: Failure, options: Options },
 }
 
 impl From<clap::Error> for Ended {

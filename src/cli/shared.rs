@@ -1,5 +1,6 @@
 //! The flags that every subcommand takes.
 
+use std::env;
 use std::ffi::OsString;
 
 use anyhow::anyhow;
@@ -75,4 +76,9 @@ impl Shared {
         let error = anyhow!("the result of this command is manifests, of which `--output` has no other form");
         Err(Failure::new(ExitStatus::Usage, error).hinted("leave `-o` out"))
     }
+}
+
+/// Tells whether Helm called us as that plugin.
+pub(super) fn is_called_as(plugin: &str) -> bool {
+    env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == plugin)
 }

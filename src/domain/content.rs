@@ -136,6 +136,12 @@ pub fn field_digests(object: &Object) -> BTreeMap<String, String> {
     digests
 }
 
+/// Returns the first hex digits of the SHA-256 of the bytes, for names: lower-case, at most 64.
+#[must_use]
+pub fn short_sha256(bytes: &[u8], digits: usize) -> String {
+    sha256(bytes).trim_start_matches("sha256:").chars().take(digits).collect()
+}
+
 /// Returns `sha256:<hex>` of the bytes.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {

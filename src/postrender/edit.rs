@@ -264,9 +264,17 @@ impl<'t, 'a> Editor<'t, 'a> {
         Ok(self.tree.entries(mapping).filter(|&(key, _)| !self.is_gone(mapping, key)).collect())
     }
 
-    /// Returns the items of a list that stay.
+    /// Returns the items of a list that stay; none of what is no list.
+    ///
+    /// # Errors
+    /// An alias stands there, or items are yet to be written.
     pub(super) fn items(&self, sequence: NodeId) -> Result<Vec<NodeId>, Stop> {
         self.is_as_it_was(sequence)?;
+        match self.tree.kind(sequence) {
+            Kind::Alias => return Err(self.aliased(sequence).into()),
+            kind if !kind.is_sequence() => return Ok(Vec::new()),
+            _ => {}
+        }
         if self.changes.collected.get(&sequence).is_some_and(|all| !all.items.is_empty()) {
             return Err(Stop::Later);
         }

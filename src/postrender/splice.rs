@@ -357,11 +357,9 @@ impl Writing<'_, '_> {
         }
         if let (Some(last), None) = (children.last(), last_kept) {
             // A comma may stand behind the last one.
-            let behind = tree.text().get(last.end..close).unwrap_or_default();
-            let comma =
-                behind.find(',').filter(|&comma| behind.get(..comma).is_some_and(|text| text.trim().is_empty()));
-            if let (Some(comma), Some(splice)) = (comma, splices.last_mut()) {
-                splice.range.end = last.end + comma + 1;
+            let rest = tree.text().get(last.end..close).unwrap_or_default().trim_start();
+            if let (true, Some(splice)) = (rest.starts_with(','), splices.last_mut()) {
+                splice.range.end = close - rest.len() + 1;
             }
         }
         let entries = collected.entries.iter().map(|(key, value)| writer::flow_entry(key, value, quotes));

@@ -441,11 +441,14 @@ fn range(span: &Span) -> Range<usize> {
 /// Checks that nothing follows a document, unless behind `...`: of a stream of JSON objects kubectl reads all, Helm the first one.
 fn ends_alone(text: &str, end: &Span) -> Result<(), Fault> {
     let range = range(end);
+    if !range.is_empty() {
+        return Ok(());
+    }
     let is_content = |line: &str| !line.trim_ascii().is_empty() && !line.trim_ascii().starts_with('#');
     let mut at = range.end;
     // A lone carriage return ends a line, too.
     for line in text.get(at..).unwrap_or_default().split_inclusive(['\n', '\r']) {
-        if range.is_empty() && is_content(line) {
+        if is_content(line) {
             let line = text.get(..at).unwrap_or_default().split('\n').count();
             let because = "something follows the object; put `---` on a line between objects".to_owned();
             return Err(Fault { line, because });

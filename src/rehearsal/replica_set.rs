@@ -62,8 +62,7 @@ pub(super) fn replica_set_of(deployment: &Value, now: &str) -> Option<Value> {
 
 /// Returns a short hash of a pod template, the same for equal ones. It is not the one that Kubernetes would compute.
 pub(super) fn template_hash(template: &Value) -> String {
-    let digest = content::sha256(&content::canonical_json(template));
-    digest.trim_start_matches("sha256:").chars().take(10).collect()
+    content::short_sha256(&content::canonical_json(template), 10)
 }
 
 /// Returns the object in a field, which is made if there is none.

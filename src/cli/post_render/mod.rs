@@ -6,13 +6,12 @@ use std::env;
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::Context as _;
 
 use super::filter;
 use super::rules::RulesArgs;
-use super::shared::Shared;
+use super::shared::{Shared, is_called_as};
 use super::stream;
 use crate::domain::post_rendering::{
     BLOB_FILE, FIRST_VARIABLE, FOLDER_VARIABLE, FirstRenderer, MODE_VARIABLE, Mode, NOTES_FILE, REPLAY_FILE,
@@ -92,8 +91,8 @@ fn follow(rules: &Rules, shared: &Shared) -> Result<ExitStatus, Failure> {
     }
 }
 
-/// Tells a Helm that nobody watches why there is no result.
-fn refuse(failure: Failure, has_written: bool) -> Result<ExitStatus, Failure> {
+/// Tells a Helm that nobody watches why there is no result: by a document that it refuses, and shows.
+pub(super) fn refuse(failure: Failure, has_written: bool) -> Result<ExitStatus, Failure> {
     if !is_unwatched() {
         return Err(failure);
     }
@@ -105,13 +104,7 @@ fn refuse(failure: Failure, has_written: bool) -> Result<ExitStatus, Failure> {
 
 /// Tells whether Helm 4 started us, which drops what is written to standard error, and would show nothing.
 pub(super) fn is_unwatched() -> bool {
-    env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == POST_RENDERER)
-}
-
-/// Writes why there is no result as a document that Helm refuses, and shows; returns the exit code that lets Helm read it.
-pub(super) fn refuse_by_document(reason: &str) -> ExitCode {
-    let written = stream::write(postrender::refusal(reason).as_bytes());
-    ExitCode::from(written.map_or(ExitStatus::Unexpected, |()| ExitStatus::Done).code())
+    is_called_as(POST_RENDERER)
 }
 
 /// Notes whether documents were written already.

@@ -203,14 +203,7 @@ impl<'r, W: Write> Rendering<'r, W> {
             let may_wait = editor.has_changes();
             let mirrored = may_wait.then(|| work.mirrored.clone());
             editor.begin();
-            let mut edit = ObjectEdit {
-                editor: &mut *editor,
-                root: object.root,
-                kind: object.kind.clone(),
-                api_version: object.api_version.clone(),
-                whole: object.whole.as_ref(),
-                mirrored: &mut work.mirrored,
-            };
+            let mut edit = ObjectEdit { editor: &mut *editor, object, mirrored: &mut work.mirrored };
             match (rules::apply(change, self.rules.about(), &mut edit), mirrored) {
                 (Ok(done), _) => {
                     if let Some(what) = done {

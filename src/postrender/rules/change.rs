@@ -54,47 +54,47 @@ pub(crate) fn marks(change: &Change, about: &About) -> Option<Vec<Wanted>> {
 }
 
 /// Makes one change of an object. `Drop` and `AddDocument` are about documents, and not for here.
-pub(crate) fn apply(change: &Change, about: &About, object: &mut ObjectEdit<'_, '_, '_>) -> Done {
-    let root = object.root;
+pub(crate) fn apply(change: &Change, about: &About, edit: &mut ObjectEdit<'_, '_, '_>) -> Done {
+    let root = edit.object.root;
     if let Some(marks) = marks(change, about) {
         let mut set = Vec::new();
         for Wanted { marks, key, value, .. } in marks {
-            if object.editor.set_below(root, &["metadata", marks.key(), &key], value.into())? {
+            if edit.editor.set_below(root, &["metadata", marks.key(), &key], value.into())? {
                 set.push(key);
             }
         }
         return Ok((!set.is_empty()).then(|| format!("set {}", set.join(", "))));
     }
     match change {
-        Change::RemoveLabels(keys) => remove_marks(object.editor, root, "labels", keys),
-        Change::RemoveAnnotations(keys) => remove_marks(object.editor, root, "annotations", keys),
+        Change::RemoveLabels(keys) => remove_marks(edit.editor, root, "labels", keys),
+        Change::RemoveAnnotations(keys) => remove_marks(edit.editor, root, "annotations", keys),
         Change::Set(SetField { path, value }) => {
-            let places = set(object.editor, root, path.steps(), value)?;
+            let places = set(edit.editor, root, path.steps(), value)?;
             Ok((places > 0).then(|| in_places(format!("set {path}"), places)))
         }
         Change::Remove(path) => {
-            let places = remove(object.editor, root, path.steps())?;
+            let places = remove(edit.editor, root, path.steps())?;
             Ok((places > 0).then(|| in_places(format!("removed {path}"), places)))
         }
-        Change::AddItems(items) => add_items(object.editor, root, items),
-        Change::RemoveItems(items) => remove_items(object.editor, root, items),
+        Change::AddItems(items) => add_items(edit.editor, root, items),
+        Change::RemoveItems(items) => remove_items(edit.editor, root, items),
         Change::TakeClaim(claim) => {
             let mut taken = 0;
-            for volume in mappings(object.editor, root)? {
+            for volume in mappings(edit.editor, root)? {
                 // Not every mapping with a merge is a volume.
-                let Some(source) = object.editor.present(volume, "persistentVolumeClaim")? else { continue };
-                let Some(name) = child(object.editor, source, "claimName")? else { continue };
-                if text(object.editor, name)?.as_ref() == Some(&claim.of) {
-                    taken += usize::from(object.editor.replace(name, claim.take.clone().into())?);
+                let Some(source) = edit.editor.present(volume, "persistentVolumeClaim")? else { continue };
+                let Some(name) = child(edit.editor, source, "claimName")? else { continue };
+                if text(edit.editor, name)?.as_ref() == Some(&claim.of) {
+                    taken += usize::from(edit.editor.replace(name, claim.take.clone().into())?);
                 }
             }
             Ok((taken > 0).then(|| format!("takes the claim {} in place of {}", claim.take, claim.of)))
         }
-        Change::UniqueJobNames => jobs::make_unique(object),
-        Change::MirrorImages(mirrors) => images::mirror(object, mirrors),
-        Change::PinImages(digests) => images::pin(object, digests),
-        Change::StripServerFields => strip(object.editor, root),
-        Change::SlimCrdDescriptions => schemas::slim(object),
+        Change::UniqueJobNames => jobs::make_unique(edit),
+        Change::MirrorImages(mirrors) => images::mirror(edit, mirrors),
+        Change::PinImages(digests) => images::pin(edit, digests),
+        Change::StripServerFields => strip(edit.editor, root),
+        Change::SlimCrdDescriptions => schemas::slim(edit),
         _ => Ok(None),
     }
 }
@@ -120,19 +120,6 @@ pub(super) fn child(editor: &Editor<'_, '_>, node: NodeId, key: &str) -> Result<
             }
             Ok(found)
         }
-    }
-}
-
-/// Returns the items of a list; none of what is no list.
-///
-/// # Errors
-/// As [`child`].
-pub(super) fn items(editor: &Editor<'_, '_>, list: NodeId) -> Result<Vec<NodeId>, Stop> {
-    editor.is_as_it_was(list)?;
-    match editor.tree().kind(list) {
-        Kind::Alias => Err(editor.aliased(list).into()),
-        kind if kind.is_sequence() => editor.items(list),
-        _ => Ok(Vec::new()),
     }
 }
 
@@ -164,7 +151,7 @@ pub(super) fn mappings(editor: &Editor<'_, '_>, node: NodeId) -> Result<Vec<Node
         } else if kind.is_sequence() {
             open.extend(editor.items(node)?.into_iter().rev());
         } else {
-            editor.values(node)?;
+            editor.is_as_it_was(node)?;
         }
     }
     Ok(found)
@@ -222,14 +209,8 @@ fn resolve(editor: &Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<Vec<
 }
 
 fn descend(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<Vec<NodeId>, Stop> {
-    editor.is_as_it_was(node)?;
-    let kind = editor.tree().kind(node);
-    if kind == Kind::Alias {
-        return Err(editor.aliased(node).into());
-    }
     Ok(match step {
         Step::Key(key) => child(editor, node, key)?.into_iter().collect(),
-        _ if !kind.is_sequence() => Vec::new(),
         Step::Item(index) => editor.items(node)?.get(*index).copied().into_iter().collect(),
         Step::Every => editor.items(node)?,
         Step::Keyed { field, value } => {
@@ -317,7 +298,7 @@ fn add_items(editor: &mut Editor<'_, '_>, root: NodeId, add: &AddItems) -> Done 
 }
 
 fn add_to(editor: &mut Editor<'_, '_>, list: NodeId, add: &AddItems) -> Result<usize, Stop> {
-    let there = items(editor, list)?;
+    let there = editor.items(list)?;
     editor.is_list(list)?;
     // What tells an item apart: a field of it, or the whole.
     let mut marks = Vec::new();
@@ -342,7 +323,7 @@ fn remove_items(editor: &mut Editor<'_, '_>, root: NodeId, remove: &RemoveItems)
     let covers = |text: &str, values: &[NamePattern]| values.iter().any(|value| value.covers(text));
     let mut removed = 0;
     for list in resolve(editor, root, remove.path.steps())? {
-        for item in items(editor, list)? {
+        for item in editor.items(list)? {
             let text = match &remove.key {
                 Some(key) => words(editor, item, key)?,
                 None => Some(as_words(&editor.known(item)?)),

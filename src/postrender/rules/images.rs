@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::{child, items, mappings, text};
+use super::change::{child, mappings, text};
 use super::{Done, ObjectEdit};
 use crate::domain::profile::is_registry;
 use crate::domain::wording::counted;
@@ -32,8 +32,8 @@ impl Mirrored {
 }
 
 /// Takes images from other registries; the longest of the names that an image begins with counts.
-pub(super) fn mirror(object: &mut ObjectEdit<'_, '_, '_>, mirrors: &BTreeMap<String, String>) -> Done {
-    each("mirrored", object, |image, _| {
+pub(super) fn mirror(edit: &mut ObjectEdit<'_, '_, '_>, mirrors: &BTreeMap<String, String>) -> Done {
+    each("mirrored", edit, |image, _| {
         let (place, rest) = mirrors
             .iter()
             .filter_map(|(from, to)| Some((from.len(), to, behind(image, from)?)))
@@ -62,8 +62,8 @@ fn behind(image: &str, from: &str) -> Option<String> {
 }
 
 /// Adds digests to images that have none; they are named as the chart names them, mirrored or not.
-pub(super) fn pin(object: &mut ObjectEdit<'_, '_, '_>, digests: &BTreeMap<String, String>) -> Done {
-    each("pinned", object, |image, of_chart| {
+pub(super) fn pin(edit: &mut ObjectEdit<'_, '_, '_>, digests: &BTreeMap<String, String>) -> Done {
+    each("pinned", edit, |image, of_chart| {
         let of_chart: Vec<String> = of_chart.iter().map(|name| full_name(name)).collect();
         let (_, digest) = digests.iter().find(|(of, _)| of_chart.contains(&full_name(of)) && !image.contains('@'))?;
         Some(format!("{image}@{digest}"))
@@ -73,31 +73,31 @@ pub(super) fn pin(object: &mut ObjectEdit<'_, '_, '_>, digests: &BTreeMap<String
 /// Gives images other names, which `new` makes of what they are called now and what the chart calls them.
 fn each(
     what: &str,
-    object: &mut ObjectEdit<'_, '_, '_>,
+    edit: &mut ObjectEdit<'_, '_, '_>,
     new: impl Fn(&str, &BTreeSet<String>) -> Option<String>,
 ) -> Done {
     let (mut changed, mut called) = (0, BTreeMap::new());
-    for mapping in mappings(object.editor, object.root)? {
+    for mapping in mappings(edit.editor, edit.object.root)? {
         for list in CONTAINERS {
             // Not every mapping with a merge holds containers.
-            let Some(containers) = object.editor.present(mapping, list)? else { continue };
-            for container in items(object.editor, containers)? {
-                let Some(image) = child(object.editor, container, "image")? else { continue };
-                let Some(now) = text(object.editor, image)? else { continue };
-                let name = object.editor.present(container, "name")?;
-                let name = name.map(|name| object.editor.value(name)).transpose()?.flatten();
+            let Some(containers) = edit.editor.present(mapping, list)? else { continue };
+            for container in edit.editor.items(containers)? {
+                let Some(image) = child(edit.editor, container, "image")? else { continue };
+                let Some(now) = text(edit.editor, image)? else { continue };
+                let name = edit.editor.present(container, "name")?;
+                let name = name.map(|name| edit.editor.value(name)).transpose()?.flatten();
                 let name = name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
-                let of_chart = object.mirrored.of_chart(&(list, name.clone(), now.clone()));
+                let of_chart = edit.mirrored.of_chart(&(list, name.clone(), now.clone()));
                 let becomes = new(&now, &of_chart).filter(|becomes| *becomes != now);
                 if let Some(becomes) = &becomes {
-                    changed += usize::from(object.editor.replace(image, becomes.as_str().into())?);
+                    changed += usize::from(edit.editor.replace(image, becomes.as_str().into())?);
                 }
                 let names: &mut BTreeSet<String> = called.entry((list, name, becomes.unwrap_or(now))).or_default();
                 names.extend(of_chart);
             }
         }
     }
-    object.mirrored.0 = called;
+    edit.mirrored.0 = called;
     Ok((changed > 0).then(|| format!("{what} {}", counted(changed, "image"))))
 }
 

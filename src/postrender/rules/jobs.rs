@@ -13,34 +13,34 @@ const DIGITS: usize = 10;
 const LONGEST: usize = 63;
 
 /// Ends the name of a plain Job with a digest of its spec, as all other changes have left it. A hook is left alone: Helm makes it anew by itself.
-pub(super) fn make_unique(object: &mut ObjectEdit<'_, '_, '_>) -> Done {
-    let (api_version, kind) = object.type_now()?;
+pub(super) fn make_unique(edit: &mut ObjectEdit<'_, '_, '_>) -> Done {
+    let (api_version, kind) = edit.type_now()?;
     if kind != "Job" || api_version.split('/').next() != Some("batch") {
         return Ok(None);
     }
-    let Some(metadata) = child(object.editor, object.root, "metadata")? else { return Ok(None) };
-    let is_hook = match child(object.editor, metadata, "annotations")? {
-        Some(annotations) => child(object.editor, annotations, "helm.sh/hook")?.is_some(),
+    let Some(metadata) = child(edit.editor, edit.object.root, "metadata")? else { return Ok(None) };
+    let is_hook = match child(edit.editor, metadata, "annotations")? {
+        Some(annotations) => child(edit.editor, annotations, "helm.sh/hook")?.is_some(),
         None => false,
     };
-    let Some(name) = child(object.editor, metadata, "name")? else { return Ok(None) };
-    let Some(old) = text(object.editor, name)? else { return Ok(None) };
+    let Some(name) = child(edit.editor, metadata, "name")? else { return Ok(None) };
+    let Some(old) = text(edit.editor, name)? else { return Ok(None) };
     if is_hook {
         return Ok(None);
     }
-    let Some(spec) = child(object.editor, object.root, "spec")? else { return Ok(None) };
-    object.editor.is_settled(spec)?;
+    let Some(spec) = child(edit.editor, edit.object.root, "spec")? else { return Ok(None) };
+    edit.editor.is_settled(spec)?;
     // Comments, style and labels change nothing.
-    let content = match object.whole {
+    let content = match &edit.object.whole {
         Some(whole) => whole.get("spec").cloned().unwrap_or_default(),
-        None => object.editor.known(spec)?,
+        None => edit.editor.known(spec)?,
     };
-    let digest = digest(&content::canonical_json(&content));
+    let digest = content::short_sha256(&content::canonical_json(&content), DIGITS);
     if old.ends_with(&format!("-{digest}")) {
         return Ok(None);
     }
     let new = name_with(&old, &digest);
-    object.editor.replace(name, new.clone().into())?;
+    edit.editor.replace(name, new.clone().into())?;
     Ok(Some(format!("renamed to {new}")))
 }
 
@@ -55,11 +55,7 @@ fn name_with(old: &str, digest_of_spec: &str) -> String {
     if old.len() < LONGEST - DIGITS {
         return format!("{}-{digest_of_spec}", cut(old.len()));
     }
-    format!("{}-{}-{digest_of_spec}", cut(LONGEST - 2 * (DIGITS + 1)), digest(old.as_bytes()))
-}
-
-fn digest(content: &[u8]) -> String {
-    content::sha256(content).trim_start_matches("sha256:").chars().take(DIGITS).collect()
+    format!("{}-{}-{digest_of_spec}", cut(LONGEST - 2 * (DIGITS + 1)), content::short_sha256(old.as_bytes(), DIGITS))
 }
 
 #[cfg(test)]

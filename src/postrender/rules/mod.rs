@@ -6,12 +6,11 @@ mod images;
 mod jobs;
 mod schemas;
 
-use serde_json::Value;
 use smallvec::SmallVec;
 
 use super::edit::{Editor, Stop};
 use super::marks::Wanted;
-use super::tree::NodeId;
+use super::objects::Found;
 use crate::domain::post_rendering::About;
 use crate::domain::profile::{self, Change, Rule, RuleError, Subject};
 
@@ -162,12 +161,8 @@ fn has_word(bytes: &[u8], word: &str) -> bool {
 /// One object of a document that is edited.
 pub(super) struct ObjectEdit<'e, 't, 'a> {
     pub(super) editor: &'e mut Editor<'t, 'a>,
-    /// The mapping of the object.
-    pub(super) root: NodeId,
-    pub(super) kind: String,
-    pub(super) api_version: String,
-    /// What the object means, where its nodes do not tell.
-    pub(super) whole: Option<&'e Value>,
+    /// As it was when the document was parsed.
+    pub(super) object: &'e Found,
     /// What its images were called.
     pub(super) mirrored: &'e mut Mirrored,
 }
@@ -176,11 +171,11 @@ impl ObjectEdit<'_, '_, '_> {
     /// Returns the `apiVersion` and the `kind`, as they are by now.
     fn type_now(&self) -> Result<(String, String), Stop> {
         let now = |key: &str, was: &str| -> Result<String, Stop> {
-            let node = change::child(self.editor, self.root, key)?;
+            let node = change::child(self.editor, self.object.root, key)?;
             let now = node.map(|node| change::text(self.editor, node)).transpose()?;
             Ok(now.flatten().unwrap_or_else(|| was.to_owned()))
         };
-        Ok((now("apiVersion", &self.api_version)?, now("kind", &self.kind)?))
+        Ok((now("apiVersion", &self.object.api_version)?, now("kind", &self.object.kind)?))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::edit::{Editor, Stop};
 use super::super::tree::NodeId;
-use super::change::{child, items};
+use super::change::child;
 use super::{Done, ObjectEdit};
 use crate::domain::wording::counted;
 
@@ -16,15 +16,15 @@ const NESTED: [&str; 8] =
     ["items", "additionalProperties", "additionalItems", "allOf", "anyOf", "oneOf", "not", "openAPIV3Schema"];
 
 /// Takes the descriptions out of every version's schema.
-pub(super) fn slim(object: &mut ObjectEdit<'_, '_, '_>) -> Done {
-    let (_, kind) = object.type_now()?;
+pub(super) fn slim(edit: &mut ObjectEdit<'_, '_, '_>) -> Done {
+    let (_, kind) = edit.type_now()?;
     if kind != "CustomResourceDefinition" {
         return Ok(None);
     }
-    let editor = &mut *object.editor;
-    let Some(spec) = child(editor, object.root, "spec")? else { return Ok(None) };
+    let editor = &mut *edit.editor;
+    let Some(spec) = child(editor, edit.object.root, "spec")? else { return Ok(None) };
     let versions = match child(editor, spec, "versions")? {
-        Some(list) => items(editor, list)?,
+        Some(list) => editor.items(list)?,
         None => Vec::new(),
     };
     let mut removed = 0;
