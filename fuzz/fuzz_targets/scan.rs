@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 
 static NONE: LazyLock<[Rules; 2]> = LazyLock::new(|| {
     // No name holds this character.
-    let nothing = "format: 1\nname: n\npost-render: [{name: r, because: b, select: {names: [\"\\u0001\"]}, changes: [keep]}]\n";
+    let nothing = "format: 1\nname: fuzz\npost-render: [{name: r, because: b, select: {names: [\"\\u0001\"]}, changes: [keep]}]\n";
     let rules = profile::parse(nothing).expect("a profile").post_render;
     [Rules::default(), Rules::new(&rules, About::default()).expect("rules")]
 });

@@ -26,7 +26,7 @@ const EDITS: [&str; 8] = [
 static RULES: LazyLock<Vec<(Rules, Vec<Rules>)>> = LazyLock::new(|| {
     let rules = |edits: &[&str]| {
         let changes = edits.iter().map(|edit| format!("{{{edit}}}")).collect::<Vec<_>>().join(", ");
-        let text = format!("format: 1\nname: n\npost-render: [{{name: r, because: b, changes: [{changes}]}}]\n");
+        let text = format!("format: 1\nname: fuzz\npost-render: [{{name: r, because: b, changes: [{changes}]}}]\n");
         Rules::new(&profile::parse(&text).expect("a profile").post_render, About::default()).expect("rules")
     };
     EDITS.iter().map(|one| (rules(&[one]), EDITS.iter().map(|other| rules(&[one, other])).collect())).collect()

@@ -13,15 +13,13 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use helm_csghub::domain::manifest;
 use helm_csghub::rehearsal::crd::{Checked, Definition};
 use helm_csghub::rehearsal::discovery;
 use serde_json::{Value, json};
 
-use crate::support::{Bed, last_look, skip};
+use crate::support::{Bed, eventually, last_look, skip};
 use objects::{Defect, Dice, defects, random_value};
 use server::{Server, Verdict, told};
 
@@ -69,11 +67,7 @@ fn install(bed: &Bed, server: &Server, crd: &Value) {
         })
         .collect();
     let is_served = |page: &String| server.get(page, "application/json").0.starts_with("HTTP/1.0 200");
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !pages.iter().all(is_served) {
-        assert!(Instant::now() < deadline, "{pages:?} are not served");
-        thread::sleep(Duration::from_millis(100));
-    }
+    eventually(|| pages.iter().all(is_served).then_some(()).ok_or_else(|| format!("{pages:?} are not served")));
 }
 
 /// Objects without a namespace are the same for all tests: a fixture that has such is played by one test at a time.
