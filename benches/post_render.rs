@@ -144,6 +144,19 @@ impl Bench {
             &crds_10,
             &[("cat", vec!["cat".into()], f64::INFINITY)],
         );
+        let word = self.profile("word", "select: {}", "set: {path: data.key-5, value: \"yes\"}");
+        let item = self.profile("item", "select: {kinds: [Deployment.apps]}", "set: {path: spec.replicas, value: 3}");
+        for (name, text) in large_documents(20 * MB) {
+            let change = if text.contains("kind: List") { &item } else { &word };
+            let input = self.file("large.yaml", &text);
+            self.compare(
+                "a deep edit in one document",
+                name,
+                change,
+                &input,
+                &[("cat", vec!["cat".into()], f64::INFINITY)],
+            );
+        }
         let little = self.file("little.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n");
         if let Some(nothing) = named("CSGHUB_BENCH_TRUE") {
             let words = vec![nothing.to_string_lossy().into_owned()];
@@ -264,6 +277,48 @@ fn manifests(bytes: usize) -> String {
         );
     }
     out
+}
+
+/// Returns documents of so many bytes, in the styles that take memory in different ways.
+fn large_documents(bytes: usize) -> [(&'static str, String); 6] {
+    let filled = |start: &str, entry: &dyn Fn(usize) -> String, end: &str| {
+        let mut out = start.to_owned();
+        for number in 0..bytes {
+            if out.len() >= bytes {
+                break;
+            }
+            out += &entry(number);
+        }
+        out + end
+    };
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: large\ndata:\n";
+    let line = "a line of a file, as files in such maps have them\n";
+    let block = |number: usize, header: &str, lines: usize| {
+        format!("  key-{number}: {header}\n{}", format!("    {line}").repeat(lines))
+    };
+    let json = "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"large\"}, \"data\": {\"key\": \"\"";
+    let list = manifests(bytes).replace("---\n", "- \n").lines().fold(String::new(), |mut out, line| {
+        let line = if line == "- " { "-" } else { line };
+        out.extend([if line == "-" { "" } else { "  " }, line, "\n"]);
+        out
+    });
+    [
+        (
+            "short values, 20 MB",
+            filled(map, &|number| format!("  key-{number}: value number {number}, in words\n"), ""),
+        ),
+        ("files of 50 lines, 20 MB", filled(map, &|number| block(number, "|", 50), "")),
+        ("one file, 20 MB", format!("{map}  key-5: a\n{}", block(0, "|-", bytes / (line.len() + 4)))),
+        (
+            "JSON on one line, 20 MB",
+            filled(json, &|number| format!(", \"key-{number}\": \"value number {number}\\n\""), "}}\n"),
+        ),
+        (
+            "quotes over lines, 20 MB",
+            filled(map, &|number| format!("  key-{number}: \"välue\n    number {number}\"\n"), ""),
+        ),
+        ("a list of manifests, 20 MB", format!("apiVersion: v1\nkind: List\nitems:\n{list}")),
+    ]
 }
 
 /// Returns so many bytes of CRDs, half a megabyte each, with the words in which such descriptions are written.

@@ -75,9 +75,36 @@ pub(super) struct Edited {
 #[derive(Debug)]
 pub(super) struct Editor<'t, 'a> {
     tree: &'t Tree<'a>,
+    shared: Shared,
     changes: Changes,
     /// What the present change has found where it asked for something.
     before: Before,
+}
+
+/// The nodes that aliases name and that lie in no other such one, ascending: each with all within it, and its aliases.
+#[derive(Debug)]
+struct Shared(Vec<(Range<NodeId>, Vec<NodeId>)>);
+
+impl Shared {
+    fn of(tree: &Tree<'_>) -> Self {
+        let mut named: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for (alias, node) in tree.aliases() {
+            named.entry(node).or_default().push(alias);
+        }
+        let mut outermost: Vec<(Range<NodeId>, Vec<NodeId>)> = Vec::new();
+        for (node, aliases) in named {
+            if outermost.last().is_none_or(|(within, _)| !within.contains(&node)) {
+                outermost.push((node..tree.past(node), aliases));
+            }
+        }
+        Self(outermost)
+    }
+
+    /// Returns the aliases of the one that the node is, or lies in.
+    fn around(&self, node: NodeId) -> Option<&[NodeId]> {
+        let before = self.0.partition_point(|(within, _)| within.start <= node).checked_sub(1)?;
+        self.0.get(before).filter(|(within, _)| within.contains(&node)).map(|(_, aliases)| aliases.as_slice())
+    }
 }
 
 /// What was asked for of some nodes at one time; nothing where nothing was.
@@ -89,7 +116,7 @@ struct Before {
 
 impl<'t, 'a> Editor<'t, 'a> {
     pub(super) fn new(tree: &'t Tree<'a>) -> Self {
-        Self { tree, changes: Changes::default(), before: Before::default() }
+        Self { tree, shared: Shared::of(tree), changes: Changes::default(), before: Before::default() }
     }
 
     pub(super) fn tree(&self) -> &'t Tree<'a> {
@@ -370,32 +397,16 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// What an alias elsewhere names may not change: it would change there, too.
     fn may_change(&self, node: NodeId) -> Result<(), Stop> {
-        let tree = self.tree;
-        if tree.kind(node) == Kind::Alias {
+        if self.tree.kind(node) == Kind::Alias {
             return Err(self.aliased(node).into());
         }
-        if !tree.has_aliases() {
-            return Ok(());
-        }
-        let position = tree.start(node);
-        let mut at = 0;
-        loop {
-            if tree.is_shared(at) {
-                if tree.aliases_of(at).all(|alias| self.goes(alias)) {
-                    return Err(Stop::Later);
-                }
+        match self.shared.around(node) {
+            None => Ok(()),
+            Some(aliases) if aliases.iter().all(|&alias| self.goes(alias)) => Err(Stop::Later),
+            Some(_) => {
                 let because = "an alias elsewhere names what is to be changed; write out what it names";
-                return Err(self.refuse(node, because).into());
+                Err(self.refuse(node, because).into())
             }
-            if at == node {
-                return Ok(());
-            }
-            // Down to the node: the child whose subtree holds it.
-            let Some(child) = tree.children(at).take_while(|&child| child <= node).last() else { return Ok(()) };
-            if child <= at {
-                return Err(self.refuse(node, &format!("byte {position} is in no node")).into());
-            }
-            at = child;
         }
     }
 

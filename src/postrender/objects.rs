@@ -67,8 +67,9 @@ pub(super) struct List {
 ///
 /// # Errors
 /// The line on which items stand that are an alias.
-pub(super) fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<&Value>, list: &List) -> Result<Vec<Found>, usize> {
-    let text = |key: &str| match whole {
+pub(super) fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<Value>, list: &List) -> Result<Vec<Found>, usize> {
+    let mut whole = whole;
+    let text = |key: &str| match &whole {
         Some(whole) => whole.get(key).and_then(Value::as_str).map(str::to_owned),
         None => text_at(tree, root, key),
     };
@@ -79,13 +80,16 @@ pub(super) fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<&Value>, list
     if kind.is_empty() {
         return Ok(Vec::new());
     }
-    let whole_items = whole.and_then(|whole| whole.get("items")).and_then(Value::as_array);
+    let mut whole_items = match whole.as_mut().and_then(|whole| whole.get_mut("items")) {
+        Some(Value::Array(items)) => Some(std::mem::take(items).into_iter()),
+        _ => None,
+    };
     match tree.entry(root, "items") {
         Some((_, items)) if tree.kind(items).is_sequence() => {
             let list = List { api_version, kind: kind.strip_suffix("List").unwrap_or_default().to_owned() };
             let mut found = Vec::new();
-            for (index, item) in tree.children(items).enumerate() {
-                let whole = whole_items.and_then(|items| items.get(index));
+            for item in tree.children(items) {
+                let whole = whole_items.as_mut().and_then(Iterator::next);
                 if tree.kind(item) == Kind::Alias {
                     return Err(tree.line_of(tree.start(item)));
                 }
@@ -99,17 +103,10 @@ pub(super) fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<&Value>, list
         _ => {}
     }
     let metadata = tree.entry(root, "metadata").map(|(_, metadata)| metadata);
-    let of_metadata = |key: &str| match whole {
+    let of_metadata = |key: &str| match &whole {
         Some(whole) => whole.get("metadata")?.get(key)?.as_str().map(str::to_owned),
         None => text_at(tree, metadata?, key),
     };
-    Ok(vec![Found {
-        root,
-        item_of: None,
-        api_version,
-        name: of_metadata("name").unwrap_or_default(),
-        namespace: of_metadata("namespace"),
-        kind,
-        whole: whole.cloned(),
-    }])
+    let (name, namespace) = (of_metadata("name").unwrap_or_default(), of_metadata("namespace"));
+    Ok(vec![Found { root, item_of: None, api_version, name, namespace, kind, whole }])
 }

@@ -1,14 +1,16 @@
 //! An edited document is parsed again and must be the old one with the changes that were asked for, and nothing else.
 //!
-//! Two trees are walked side by side. What was not to change must be the same to any reader: the same text in the same kind of
-//! quotes, tag, anchor, alias, order. What was to change must mean what was asked for, as Go reads it.
+//! The tree of the old one and the steps of the parser through the new one go side by side. What was not to change must be the same to
+//! any reader: the same text in the same kind of quotes, tag, anchor, alias, order. What was to change must mean what was asked for, as
+//! Go reads it. The new document gets no tree: one of many megabytes is held once, not twice.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
 use super::edit::{Changes, Collected};
-use super::tree::{Kind, NodeId, Tree};
+use super::tree::{Fault, Kind, NodeId, Properties, Scalar, Step, Steps, Tree};
+use crate::domain::yaml;
 
 /// The edited document is not what it should be: an error of ours, or a text that no splice can follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,106 +27,202 @@ pub(super) fn prove(old: &Tree<'_>, changes: &Changes, new: &str) -> Result<(), 
     if new.starts_with("---") || new.contains("\n---") {
         return Err(mismatch(0, "a line of the edited document would begin with `---`, where Helm cuts the stream"));
     }
-    let new = Tree::parse(new)
-        .map_err(|fault| {
+    let walked = match walk(old, changes, new) {
+        // Go reads quoted lines that are not indented, the parser does not.
+        Err(Parted::Unread(fault)) => match yaml::indent_quoted(new) {
+            Some(indented) => walk(old, changes, &indented.text),
+            None => Err(Parted::Unread(fault)),
+        },
+        walked => walked,
+    };
+    walked.map_err(|parted| match parted {
+        Parted::At(node) => mismatch(node, "the edited document would not mean what it should"),
+        Parted::Empty => mismatch(0, "the edited document is empty"),
+        Parted::Unread(fault) => {
             mismatch(0, &format!("the edited document is no YAML: line {}: {}", fault.line, fault.because))
-        })?
-        .ok_or_else(|| mismatch(0, "the edited document is empty"))?;
-    let mut walk = Walk { old, new: &new, changes, anchors: HashMap::new() };
-    walk.same(0, 0).map_err(|node| mismatch(node, "the edited document would not mean what it should"))
+        }
+    })
+}
+
+/// Where the two part.
+enum Parted {
+    /// At that node of the old document.
+    At(NodeId),
+    /// The new one cannot be read.
+    Unread(Fault),
+    /// The new one has no content.
+    Empty,
+}
+
+impl From<Fault> for Parted {
+    fn from(fault: Fault) -> Self {
+        Self::Unread(fault)
+    }
+}
+
+fn walk(old: &Tree<'_>, changes: &Changes, new: &str) -> Result<(), Parted> {
+    let mut walk = Walk { old, new: Steps::of(new), changes, anchors: HashMap::new() };
+    let Some(step) = walk.new.next()? else { return Err(Parted::Empty) };
+    walk.same(0, step)?;
+    // What stands behind the document is a fault.
+    match walk.new.next()? {
+        None => Ok(()),
+        Some(_) => Err(Parted::At(0)),
+    }
 }
 
 struct Walk<'w, 'o, 'n> {
     old: &'w Tree<'o>,
-    new: &'w Tree<'n>,
+    new: Steps<'n>,
     changes: &'w Changes,
     /// Old anchors by their place, and the new ones that stand there.
     anchors: HashMap<usize, usize>,
 }
 
-/// The node of the old document at which the two part.
-type Parted = NodeId;
-
-impl Walk<'_, '_, '_> {
-    fn same(&mut self, one: NodeId, other: NodeId) -> Result<(), Parted> {
-        let (old, new) = (self.old, self.new);
-        let expect = |is_so: bool| if is_so { Ok(()) } else { Err(one) };
-        if let Some(value) = self.changes.replaced.get(&one) {
-            return expect(means(new, other, value));
+impl<'n> Walk<'_, '_, 'n> {
+    /// The node of the old document against what begins with that step.
+    fn same(&mut self, one: NodeId, other: Step<'n>) -> Result<(), Parted> {
+        let (old, changes) = (self.old, self.changes);
+        if let Some(value) = changes.replaced.get(&one) {
+            let has_tag = other.properties().is_some_and(|properties| properties.tag.is_some());
+            return expect(!has_tag && self.value(other)?.as_ref() == Some(value), one);
         }
-        expect(old.tag(one) == new.tag(other) && old.anchor(one).is_some() == new.anchor(other).is_some())?;
-        if let (Some(before), Some(after)) = (old.anchor(one), new.anchor(other)) {
-            self.anchors.insert(before, after);
-        }
-        if let Some(collected) = self.changes.collected.get(&one) {
-            return if old.kind(one).is_mapping() {
-                self.same_entries(one, other, collected)
-            } else {
-                self.same_items(one, other, collected)
-            };
-        }
-        expect(old.kind(one) == new.kind(other))?;
-        match old.kind(one) {
-            Kind::Alias => {
-                let expected = old.target(one).and_then(|target| self.anchors.get(&target));
-                expect(expected.is_some() && expected.copied() == new.target(other))
+        let none = Properties::default();
+        let properties = other.properties().unwrap_or(&none);
+        expect(old.tag(one) == properties.tag.as_deref(), one)?;
+        match (old.anchor(one), properties.anchor) {
+            (None, None) => {}
+            (Some(before), Some(after)) => {
+                self.anchors.insert(before, after);
             }
-            kind if kind.is_scalar() => expect(old.words(one) == new.words(other)),
-            _ => self.same_children(old.children(one), new.children(other), one),
+            _ => return Err(Parted::At(one)),
+        }
+        match (other, changes.collected.get(&one)) {
+            (Step::Open { kind, .. }, Some(collected)) if old.kind(one).is_mapping() && kind.is_mapping() => {
+                self.same_entries(one, collected)
+            }
+            (Step::Open { kind, .. }, Some(collected)) if old.kind(one).is_sequence() && kind.is_sequence() => {
+                self.same_items(one, collected)
+            }
+            (Step::Open { kind, .. }, None) => {
+                expect(old.kind(one) == kind, one)?;
+                old.children(one).try_for_each(|child| self.same_next(child))?;
+                self.closes(one)
+            }
+            (Step::Scalar(scalar), None) => expect(self.is_same_scalar(one, &scalar), one),
+            (Step::Alias { target, .. }, None) => {
+                let expected = old.target(one).and_then(|target| self.anchors.get(&target));
+                expect(expected == Some(&target), one)
+            }
+            (_, Some(_)) | (Step::Close { .. }, None) => Err(Parted::At(one)),
         }
     }
 
-    fn same_children(
-        &mut self,
-        mut ones: impl Iterator<Item = NodeId>,
-        mut others: impl Iterator<Item = NodeId>,
-        parent: NodeId,
-    ) -> Result<(), Parted> {
-        loop {
-            match (ones.next(), others.next()) {
-                (Some(one), Some(other)) => self.same(one, other)?,
-                (None, None) => return Ok(()),
-                (one, _) => return Err(one.unwrap_or(parent)),
-            }
+    /// The node against what comes next.
+    fn same_next(&mut self, one: NodeId) -> Result<(), Parted> {
+        let step = self.new.next()?.ok_or(Parted::At(one))?;
+        self.same(one, step)
+    }
+
+    fn is_same_scalar(&self, one: NodeId, scalar: &Scalar<'n>) -> bool {
+        let is_written_alike = || scalar.written.is_some() && scalar.written == self.old.written(one);
+        scalar.kind == self.old.kind(one) && (is_written_alike() || scalar.words == self.old.words(one))
+    }
+
+    /// The collection of the new document ends here.
+    fn closes(&mut self, one: NodeId) -> Result<(), Parted> {
+        match self.new.next()? {
+            Some(Step::Close { .. }) => Ok(()),
+            _ => Err(Parted::At(one)),
         }
     }
 
     /// New entries stand where the first one stood, before those that stay.
-    fn same_entries(&mut self, one: NodeId, other: NodeId, collected: &Collected) -> Result<(), Parted> {
-        let (old, new) = (self.old, self.new);
-        if !new.kind(other).is_mapping() {
-            return Err(one);
+    fn same_entries(&mut self, one: NodeId, collected: &Collected) -> Result<(), Parted> {
+        let old = self.old;
+        let mut added = Map::new();
+        for _ in 0..collected.entries.len() {
+            let key = self.new.next()?.as_ref().and_then(key).ok_or(Parted::At(one))?;
+            let value = self.next_value()?.ok_or(Parted::At(one))?;
+            added.insert(key, value);
         }
-        let expected: Vec<(NodeId, NodeId)> =
-            old.entries(one).filter(|(key, _)| !collected.removed.contains(key)).collect();
-        let mut entries = new.entries(other);
-        let added = entries.by_ref().take(new.entries(other).count().saturating_sub(expected.len()));
-        let added: Option<Map<String, Value>> =
-            added.map(|(key, value)| Some((new.key(key)?.into_owned(), new.value(value)?))).collect();
-        if added.as_ref() != Some(&collected.entries) {
-            return Err(one);
+        expect(added == collected.entries, one)?;
+        let stay = old.entries(one).filter(|(key, _)| !collected.removed.contains(key));
+        for (key, value) in stay {
+            self.same_next(key)?;
+            self.same_next(value)?;
         }
-        let rest: Vec<NodeId> = entries.flat_map(|(key, value)| [key, value]).collect();
-        let expected: Vec<NodeId> = expected.into_iter().flat_map(|(key, value)| [key, value]).collect();
-        self.same_children(expected.into_iter(), rest.into_iter(), one)
+        self.closes(one)
     }
 
-    fn same_items(&mut self, one: NodeId, other: NodeId, collected: &Collected) -> Result<(), Parted> {
-        let (old, new) = (self.old, self.new);
-        if !new.kind(other).is_sequence() {
-            return Err(one);
+    /// New items come last.
+    fn same_items(&mut self, one: NodeId, collected: &Collected) -> Result<(), Parted> {
+        let old = self.old;
+        for item in old.children(one).filter(|item| !collected.removed.contains(item)) {
+            self.same_next(item)?;
         }
-        let expected: Vec<NodeId> = old.children(one).filter(|item| !collected.removed.contains(item)).collect();
-        let items: Vec<NodeId> = new.children(other).collect();
-        let (rest, added) = items.split_at_checked(expected.len()).ok_or(one)?;
-        let added: Option<Vec<Value>> = added.iter().map(|&item| new.value(item)).collect();
-        if added.as_ref() != Some(&collected.items) {
-            return Err(one);
+        for item in &collected.items {
+            let added = self.next_value()?;
+            expect(added.as_ref() == Some(item), one)?;
         }
-        self.same_children(expected.into_iter(), rest.iter().copied(), one)
+        self.closes(one)
+    }
+
+    /// Returns what comes next; nothing where it ends, or where an alias or a merge brings in what stands elsewhere.
+    fn next_value(&mut self) -> Result<Option<Value>, Parted> {
+        match self.new.next()? {
+            Some(step) => self.value(step),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns what begins with that step.
+    fn value(&mut self, step: Step<'n>) -> Result<Option<Value>, Parted> {
+        match step {
+            Step::Scalar(scalar) => {
+                let tag = scalar.properties.tag.as_deref();
+                Ok(yaml::scalar_value(&scalar.words, scalar.kind == Kind::Plain, tag).ok())
+            }
+            Step::Open { kind, .. } if kind.is_mapping() => {
+                let mut map = Map::new();
+                loop {
+                    let step = self.new.next()?;
+                    if matches!(step, Some(Step::Close { .. })) {
+                        return Ok(Some(Value::Object(map)));
+                    }
+                    let Some(key) = step.as_ref().and_then(key) else { return Ok(None) };
+                    let Some(value) = self.next_value()? else { return Ok(None) };
+                    map.insert(key, value);
+                }
+            }
+            Step::Open { .. } => {
+                let mut items = Vec::new();
+                loop {
+                    match self.new.next()? {
+                        Some(Step::Close { .. }) => return Ok(Some(Value::Array(items))),
+                        Some(step) => match self.value(step)? {
+                            Some(item) => items.push(item),
+                            None => return Ok(None),
+                        },
+                        None => return Ok(None),
+                    }
+                }
+            }
+            Step::Alias { .. } | Step::Close { .. } => Ok(None),
+        }
     }
 }
 
-fn means(tree: &Tree<'_>, node: NodeId, value: &Value) -> bool {
-    tree.tag(node).is_none() && tree.value(node).as_ref() == Some(value)
+/// Returns the key that Go makes of a scalar; nothing for one that is none, and for a merge.
+fn key(step: &Step<'_>) -> Option<String> {
+    let Step::Scalar(Scalar { kind, words, properties, .. }) = step else { return None };
+    let is_plain = *kind == Kind::Plain;
+    if is_plain && words == "<<" {
+        return None;
+    }
+    yaml::scalar_key(words, is_plain, properties.tag.as_deref()).ok()
+}
+
+fn expect(is_so: bool, one: NodeId) -> Result<(), Parted> {
+    if is_so { Ok(()) } else { Err(Parted::At(one)) }
 }

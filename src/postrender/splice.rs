@@ -72,13 +72,7 @@ pub(super) fn replacement(tree: &Tree<'_>, node: NodeId, value: &Value) -> Resul
     let (start, end) = (tree.start(node), tree.end(node));
     match tree.kind(node) {
         Kind::Block => {
-            // The indicator stands on the line of the key, before the content.
-            let before = tree.text().get(..start).unwrap_or_default().trim_ascii_end();
-            let line = tree.line_start(before.len());
-            // A comment may stand behind the indicator.
-            let header =
-                before.get(line..).and_then(|text| text.split(" #").next()).and_then(|text| text.rfind(['|', '>']));
-            let header = line + header.ok_or_else(|| refuse("its indicator is not found"))?;
+            let header = tree.header(node).ok_or_else(|| refuse("its indicator is not found"))?;
             let all = tree.text().get(header..end).unwrap_or_default();
             let end = header + all.trim_end_matches(['\n', '\r', ' ']).len();
             Ok(Splice { range: header..end, text: writer::flow(value, Quotes::Double) })

@@ -1,21 +1,28 @@
 //! A document as the parser sees it: its nodes in the order of the text, each with the bytes that it stands in.
 //!
-//! The one place of this room that names the parser. Nodes are small and flat, because a document may have millions: a node is
+//! The one place of this room that names the parser (in `steps` and `written`). Nodes are small and flat, because a document may have millions: a node is
 //! followed by its children, a mapping's are key, value, key, value.
 
 mod plain;
+mod steps;
+mod written;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
 use serde_json::Value;
 
 use crate::domain::yaml::{self, Indented};
 
-/// The largest document that is edited, in bytes: offsets have 32 bits.
-const LARGEST: usize = u32::MAX as usize;
+pub(super) use steps::{Properties, Scalar, Step, Steps};
+pub(super) use written::Written;
+
+/// The largest document that is edited, in bytes, is smaller: offsets have so many values.
+const LARGEST: usize = 1 << OFFSET_BITS;
+
+/// The bits of an offset; what is left of 32 tells what a node is.
+const OFFSET_BITS: u32 = 29;
 
 /// The deepest nesting that is edited.
 const DEEPEST: usize = yaml::MAX_DEPTH;
@@ -40,12 +47,28 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 9] = [
+        Self::Plain,
+        Self::SingleQuoted,
+        Self::DoubleQuoted,
+        Self::Block,
+        Self::Mapping,
+        Self::FlowMapping,
+        Self::Sequence,
+        Self::FlowSequence,
+        Self::Alias,
+    ];
+
     pub(super) fn is_mapping(self) -> bool {
         matches!(self, Self::Mapping | Self::FlowMapping)
     }
 
     pub(super) fn is_sequence(self) -> bool {
         matches!(self, Self::Sequence | Self::FlowSequence)
+    }
+
+    pub(super) fn is_collection(self) -> bool {
+        self.is_mapping() || self.is_sequence()
     }
 
     pub(super) fn is_flow(self) -> bool {
@@ -57,15 +80,49 @@ impl Kind {
     }
 }
 
+/// Where a node begins, and where it ends; of a collection, the node behind all within it. The lowest bits of the two tell its kind, and
+/// whether its words are others than its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Node {
     start: u32,
     end: u32,
-    /// The node behind this one and all within it.
-    next: u32,
-    kind: Kind,
-    /// Whether its text does not stand in the document as it is.
-    is_written_otherwise: bool,
+}
+
+impl Node {
+    const TAG_BITS: u32 = u32::BITS - OFFSET_BITS;
+    const TAG: u32 = (1 << Self::TAG_BITS) - 1;
+    /// Of the second tag, behind what is left of the kind.
+    const OTHERWISE: u32 = 0b100;
+
+    fn new(start: usize, end: usize, kind: Kind, is_otherwise: bool) -> Self {
+        let kind = kind as u32;
+        let flag = if is_otherwise { Self::OTHERWISE } else { 0 };
+        Self {
+            start: small(start) << Self::TAG_BITS | kind & Self::TAG,
+            end: small(end) << Self::TAG_BITS | kind >> Self::TAG_BITS | flag,
+        }
+    }
+
+    fn start(self) -> usize {
+        (self.start >> Self::TAG_BITS) as usize
+    }
+
+    fn end(self) -> usize {
+        (self.end >> Self::TAG_BITS) as usize
+    }
+
+    fn kind(self) -> Kind {
+        let kind = self.start & Self::TAG | (self.end & Self::TAG & !Self::OTHERWISE) << Self::TAG_BITS;
+        Kind::ALL.get(kind as usize).copied().unwrap_or(Kind::Alias)
+    }
+
+    fn is_otherwise(self) -> bool {
+        self.end & Self::OTHERWISE != 0
+    }
+
+    fn with(self, start: usize, end: usize) -> Self {
+        Self::new(start, end, self.kind(), self.is_otherwise())
+    }
 }
 
 /// Why and on which line of the document, counted from 1.
@@ -80,18 +137,23 @@ pub(super) struct Fault {
 pub(super) struct Tree<'a> {
     text: &'a str,
     nodes: Vec<Node>,
-    /// Texts of scalars that do not stand in the document as they are, ascending.
-    texts: Vec<(NodeId, Cow<'a, str>)>,
+    /// Where collections in brackets end, by their ids, ascending.
+    brackets: Vec<(NodeId, usize)>,
+    /// Words that cannot be read from the bytes of their scalars alone, by their ids, ascending.
+    words: Vec<(NodeId, String)>,
     tags: HashMap<NodeId, String>,
     anchors: HashMap<NodeId, usize>,
+    /// The nodes that have them.
+    anchored: HashMap<usize, NodeId>,
     /// Aliases, and the anchors that they name.
     aliases: HashMap<NodeId, usize>,
+    has_merges: bool,
 }
 
 impl<'a> Tree<'a> {
     /// Returns the first document of `text`; nothing if it has no content. Plain block style is read without the parser.
     pub(super) fn read(text: &'a str) -> Result<Option<Self>, Fault> {
-        if text.len() <= LARGEST
+        if text.len() < LARGEST
             && let Some(tree) = plain::read(text)
         {
             // Wherever tests and fuzzers come, the two agree.
@@ -103,14 +165,11 @@ impl<'a> Tree<'a> {
 
     /// Returns the first document of `text`, as the parser has it; nothing if it has no content.
     pub(super) fn parse(text: &'a str) -> Result<Option<Self>, Fault> {
-        if text.len() > LARGEST {
-            return Err(Fault { line: 1, because: "it is larger than 4 GiB".to_owned() });
-        }
-        match Self::parse_as_it_is(text) {
+        match Self::parse_as_it_is(text, false) {
             // Go reads quoted lines that are not indented, the parser does not.
             Err(fault) => match yaml::indent_quoted(text) {
                 Some(indented) => {
-                    Ok(Tree::parse_as_it_is(&indented.text)?.map(|tree| tree.without_blanks(text, &indented)))
+                    Ok(Tree::parse_as_it_is(&indented.text, true)?.map(|tree| tree.without_blanks(text, &indented)))
                 }
                 None => Err(fault),
             },
@@ -122,152 +181,128 @@ impl<'a> Tree<'a> {
     fn without_blanks<'o>(self, text: &'o str, indented: &Indented) -> Tree<'o> {
         let starts: Vec<usize> =
             indented.lines.iter().enumerate().map(|(index, line)| line + index * indented.blanks).collect();
-        let place = |offset: u32| {
-            let offset = offset as usize;
+        let place = |offset: usize| {
             let before = starts.partition_point(|start| start + indented.blanks <= offset);
             let within = starts.get(before).map_or(0, |start| offset.saturating_sub(*start));
-            small(offset - before * indented.blanks - within)
+            offset - before * indented.blanks - within
         };
-        let nodes =
-            self.nodes.iter().map(|node| Node { start: place(node.start), end: place(node.end), ..*node }).collect();
-        let texts = self.texts.into_iter().map(|(id, words)| (id, Cow::Owned(words.into_owned()))).collect();
-        Tree { text, nodes, texts, tags: self.tags, anchors: self.anchors, aliases: self.aliases }
+        let nodes = self.nodes.iter().map(|node| {
+            node.with(place(node.start()), if node.kind().is_collection() { node.end() } else { place(node.end()) })
+        });
+        Tree {
+            text,
+            nodes: nodes.collect(),
+            brackets: self.brackets.iter().map(|&(id, end)| (id, place(end))).collect(),
+            words: self.words,
+            tags: self.tags,
+            anchors: self.anchors,
+            anchored: self.anchored,
+            aliases: self.aliases,
+            has_merges: self.has_merges,
+        }
     }
 
     fn empty(text: &'a str) -> Self {
         Self {
             text,
             nodes: Vec::with_capacity(text.len() / 24),
-            texts: Vec::new(),
+            brackets: Vec::new(),
+            words: Vec::new(),
             tags: HashMap::new(),
             anchors: HashMap::new(),
+            anchored: HashMap::new(),
             aliases: HashMap::new(),
+            has_merges: false,
         }
     }
 
-    fn parse_as_it_is(text: &'a str) -> Result<Option<Self>, Fault> {
+    /// `keeps_words` of scalars that cannot be read again in another text.
+    fn parse_as_it_is(text: &'a str, keeps_words: bool) -> Result<Option<Self>, Fault> {
         let mut tree = Self::empty(text);
         let mut open: Vec<NodeId> = Vec::new();
-        for event in yaml::events(text) {
-            let (event, span) = event
-                .map_err(|error| Fault { line: error.marker().line().max(1), because: error.kind().to_string() })?;
-            match event {
-                Event::DocumentEnd => {
-                    ends_alone(text, &span)?;
-                    break;
+        let mut steps = Steps::of(text);
+        while let Some(step) = steps.next()? {
+            match step {
+                Step::Scalar(scalar) => tree.push_parsed(scalar, keeps_words),
+                Step::Alias { range, target } => {
+                    let id = tree.push(range, Kind::Alias);
+                    tree.aliases.insert(id, target);
                 }
-                Event::Scalar(words, style, anchor, tag) => {
-                    let id = tree.push(range(&span), kind_of(style));
-                    tree.fit_block(id);
-                    tree.keep_text(id, words);
-                    tree.keep_properties(id, anchor, tag.as_deref());
-                }
-                Event::Alias(anchor) => {
-                    let id = tree.push(range(&span), Kind::Alias);
-                    tree.aliases.insert(id, anchor);
-                }
-                Event::MappingStart(style, anchor, tag) => {
-                    let is_flow = style == StructureStyle::Flow;
-                    let id = tree.push(range(&span), if is_flow { Kind::FlowMapping } else { Kind::Mapping });
-                    tree.keep_properties(id, anchor, tag.as_deref());
+                Step::Open { kind, range, properties } => {
+                    let id = tree.push(range, kind);
+                    tree.keep_properties(id, properties);
                     open.push(id);
                 }
-                Event::SequenceStart(style, anchor, tag) => {
-                    let is_flow = style == StructureStyle::Flow;
-                    let id = tree.push(range(&span), if is_flow { Kind::FlowSequence } else { Kind::Sequence });
-                    tree.keep_properties(id, anchor, tag.as_deref());
-                    open.push(id);
-                }
-                Event::MappingEnd | Event::SequenceEnd => {
+                Step::Close { end } => {
                     if let Some(id) = open.pop() {
-                        tree.close(id, &span);
+                        tree.close(id, end);
                     }
                 }
-                _ => {}
-            }
-            if open.len() > DEEPEST {
-                return Err(Fault { line: span.start.line(), because: format!("it is nested deeper than {DEEPEST}") });
             }
         }
         Ok((!tree.nodes.is_empty()).then_some(tree))
     }
 
+    fn push_parsed(&mut self, scalar: Scalar<'a>, keeps_words: bool) {
+        let Scalar { kind, range, words, properties, written } = scalar;
+        let is_otherwise = written.is_none_or(|written| written.is_otherwise());
+        let id = self.push_scalar(range, kind, is_otherwise);
+        self.has_merges |= kind == Kind::Plain && words == "<<";
+        // Of a plain one that is read alone, the first line could be a marker.
+        let is_known = || match written {
+            Some(written) if kind == Kind::Plain => written.words().is_some_and(|known| known == words),
+            known => known.is_some(),
+        };
+        if is_otherwise && (keeps_words || !is_known()) {
+            self.words.push((id, words.into_owned()));
+        } else {
+            debug_assert_eq!(self.words(id), words, "read once more, it says something else");
+        }
+        self.keep_properties(id, properties);
+    }
+
+    fn push_scalar(&mut self, range: Range<usize>, kind: Kind, is_otherwise: bool) -> NodeId {
+        self.nodes.push(Node::new(range.start, range.end, kind, is_otherwise));
+        self.nodes.len() - 1
+    }
+
+    /// A collection that is open, or an alias.
     fn push(&mut self, range: Range<usize>, kind: Kind) -> NodeId {
         let id = self.nodes.len();
-        let (start, end, next) = (small(range.start), small(range.end), small(id + 1));
-        self.nodes.push(Node { start, end, next, kind, is_written_otherwise: false });
+        let end = if kind.is_collection() { id + 1 } else { range.end };
+        self.nodes.push(Node::new(range.start, end, kind, false));
+        if kind.is_flow() {
+            self.brackets.push((id, range.end));
+        }
         id
     }
 
-    /// The parser counts the blanks before what follows a block scalar to its bytes; an empty one has none of its own.
-    fn fit_block(&mut self, id: NodeId) {
-        if self.kind(id) != Kind::Block {
-            return;
-        }
-        let (start, end) = (self.start(id), self.end(id));
-        let content = self.text.get(start..end).unwrap_or_default();
-        let fitting =
-            content.len() - content.rsplit('\n').next().filter(|last| last.trim_ascii().is_empty()).map_or(0, str::len);
-        let (start, end) = if content.trim_ascii().is_empty() && fitting == 0 {
-            // Behind the line of its indicator.
-            let before = self.text.get(..start).unwrap_or_default().trim_ascii_end().len();
-            let line = self
-                .text
-                .get(before..)
-                .and_then(|rest| rest.find('\n'))
-                .map_or(self.text.len(), |end| before + end + 1);
-            (line, line)
-        } else {
-            (start, start + fitting)
-        };
-        if let Some(node) = self.nodes.get_mut(id) {
-            (node.start, node.end) = (small(start), small(end));
-        }
-    }
-
-    fn keep_text(&mut self, id: NodeId, words: Cow<'a, str>) {
-        let is_block = self.kind(id) == Kind::Block;
-        self.set_text(id, if is_block { yaml::block_words(self.text, self.end(id), words) } else { words });
-    }
-
-    fn set_text(&mut self, id: NodeId, words: Cow<'a, str>) {
-        if self.literal(id) != Some(&*words)
-            && let Some(node) = self.nodes.get_mut(id)
-        {
-            node.is_written_otherwise = true;
-            self.texts.push((id, words));
-        }
-    }
-
-    fn keep_properties(&mut self, id: NodeId, anchor: usize, tag: Option<&granit_parser::Tag>) {
-        if anchor != 0 {
+    fn keep_properties(&mut self, id: NodeId, properties: Properties) {
+        if let Some(anchor) = properties.anchor {
             self.anchors.insert(id, anchor);
+            self.anchored.insert(anchor, id);
         }
-        if let Some(tag) = tag {
-            self.tags.insert(id, format!("{}{}", tag.handle(), tag.suffix()));
+        if let Some(tag) = properties.tag {
+            self.tags.insert(id, tag);
         }
     }
 
-    fn close(&mut self, id: NodeId, span: &Span) {
-        let next = small(self.nodes.len());
-        let end = span.byte_range().map_or(0, |range| small(range.end));
+    /// The collection ends behind the last node, at that byte.
+    fn close(&mut self, id: NodeId, end: usize) {
+        let past = self.nodes.len();
         if let Some(node) = self.nodes.get_mut(id) {
-            node.next = next;
-            if node.kind.is_flow() {
-                node.end = end;
-            }
+            *node = node.with(node.start(), past);
+        }
+        if let Ok(place) = self.brackets.binary_search_by_key(&id, |&(of, _)| of)
+            && let Some((_, until)) = self.brackets.get_mut(place)
+        {
+            *until = end;
         }
     }
 
     fn node(&self, id: NodeId) -> Node {
         // Ids come from this very tree.
-        self.nodes.get(id).copied().unwrap_or(Node {
-            start: 0,
-            end: 0,
-            next: 0,
-            kind: Kind::Plain,
-            is_written_otherwise: false,
-        })
+        self.nodes.get(id).copied().unwrap_or(Node { start: 0, end: 0 })
     }
 
     /// The whole text.
@@ -276,34 +311,42 @@ impl<'a> Tree<'a> {
     }
 
     pub(super) fn kind(&self, id: NodeId) -> Kind {
-        self.node(id).kind
+        self.node(id).kind()
     }
 
     /// Where the node begins: behind its tag, its anchor and the indicator of a block scalar.
     pub(super) fn start(&self, id: NodeId) -> usize {
-        self.node(id).start as usize
+        self.node(id).start()
     }
 
     /// Where its own bytes end; of a block collection, where it begins.
     pub(super) fn end(&self, id: NodeId) -> usize {
-        self.node(id).end as usize
+        let node = self.node(id);
+        match node.kind() {
+            kind if kind.is_flow() => {
+                let place = self.brackets.binary_search_by_key(&id, |&(of, _)| of);
+                place.ok().and_then(|place| self.brackets.get(place)).map_or(node.start(), |&(_, end)| end)
+            }
+            kind if kind.is_collection() => node.start(),
+            _ => node.end(),
+        }
     }
 
     /// Where the last content within the node ends; the line breaks of a block scalar belong to it.
     pub(super) fn content_end(&self, id: NodeId) -> usize {
-        let node = self.node(id);
-        match node.kind {
-            Kind::Mapping | Kind::Sequence if node.next as usize > id + 1 => {
+        match self.kind(id) {
+            Kind::Mapping | Kind::Sequence if self.past(id) > id + 1 => {
                 // The last node of the subtree may itself lie within a flow collection, whose end is further on.
-                self.last_child(id).map_or(node.end as usize, |child| self.content_end(child))
+                self.last_child(id).map_or(self.end(id), |child| self.content_end(child))
             }
-            _ => node.end as usize,
+            _ => self.end(id),
         }
     }
 
     /// The node behind this one and all within it.
     pub(super) fn past(&self, id: NodeId) -> NodeId {
-        self.node(id).next as usize
+        let node = self.node(id);
+        if node.kind().is_collection() { node.end() } else { id + 1 }
     }
 
     fn last_child(&self, id: NodeId) -> Option<NodeId> {
@@ -312,11 +355,10 @@ impl<'a> Tree<'a> {
 
     /// Returns the nodes directly within a collection.
     pub(super) fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        let node = self.node(id);
-        let past = node.next as usize;
-        let first = if node.kind.is_mapping() || node.kind.is_sequence() { id + 1 } else { past };
+        let past = self.past(id);
+        let first = if self.kind(id).is_collection() { id + 1 } else { past };
         std::iter::successors((first < past).then_some(first), move |&child| {
-            let next = self.node(child).next as usize;
+            let next = self.past(child);
             (next < past && next > child).then_some(next)
         })
     }
@@ -341,19 +383,14 @@ impl<'a> Tree<'a> {
             return None;
         }
         if self.kind(id) != Kind::Plain && !self.tags.contains_key(&id) {
-            return Some(Cow::Borrowed(self.words(id)));
+            return Some(self.words(id));
         }
-        yaml::scalar_key(self.words(id), self.kind(id) == Kind::Plain, self.tag(id)).ok().map(Cow::Owned)
-    }
-
-    /// Tells whether anything in the document is an alias.
-    pub(super) fn has_aliases(&self) -> bool {
-        !self.aliases.is_empty()
+        yaml::scalar_key(&self.words(id), self.kind(id) == Kind::Plain, self.tag(id)).ok().map(Cow::Owned)
     }
 
     /// Tells whether no alias and no `<<` brings in what stands elsewhere.
     pub(super) fn is_literal(&self) -> bool {
-        self.aliases.is_empty() && !self.text.contains("<<")
+        self.aliases.is_empty() && !self.has_merges
     }
 
     /// Tells whether `<<` merges something into the mapping.
@@ -362,20 +399,36 @@ impl<'a> Tree<'a> {
     }
 
     /// Returns the scalar's text, without quotes and escapes.
-    pub(super) fn words(&self, id: NodeId) -> &str {
-        if !self.node(id).is_written_otherwise {
-            return self.literal(id).unwrap_or_default();
+    pub(super) fn words(&self, id: NodeId) -> Cow<'_, str> {
+        if !self.node(id).is_otherwise() {
+            return Cow::Borrowed(self.literal(id).unwrap_or_default());
         }
-        let place = self.texts.binary_search_by_key(&id, |(of, _)| *of);
-        place.ok().and_then(|place| self.texts.get(place)).map_or("", |(_, words)| words)
+        let place = self.words.binary_search_by_key(&id, |&(of, _)| of);
+        match place.ok().and_then(|place| self.words.get(place)) {
+            Some((_, words)) => Cow::Borrowed(words),
+            None => self.written(id).and_then(|written| written.words()).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the scalar as it is written; nothing if its words hang on more than that.
+    pub(super) fn written(&self, id: NodeId) -> Option<Written<'a>> {
+        let before = id.checked_sub(1).filter(|&before| self.kind(before).is_scalar());
+        let from = before.map_or(0, |before| self.end(before));
+        Written::of(self.text, self.kind(id), self.start(id)..self.end(id), from)
+    }
+
+    /// Returns where the indicator of a block stands.
+    pub(super) fn header(&self, id: NodeId) -> Option<usize> {
+        let before = id.checked_sub(1).filter(|&before| self.kind(before).is_scalar());
+        written::header(self.text, before.map_or(0, |before| self.end(before)), self.start(id))
     }
 
     /// Returns the bytes between the quotes, or all.
     fn literal(&self, id: NodeId) -> Option<&'a str> {
-        let (start, end) = (self.start(id), self.end(id));
+        let bytes = self.text.get(self.start(id)..self.end(id))?;
         match self.kind(id) {
-            Kind::SingleQuoted | Kind::DoubleQuoted => self.text.get(start + 1..end.checked_sub(1)?),
-            _ => self.text.get(start..end),
+            Kind::SingleQuoted | Kind::DoubleQuoted => written::between_quotes(bytes),
+            _ => Some(bytes),
         }
     }
 
@@ -394,19 +447,12 @@ impl<'a> Tree<'a> {
 
     /// Returns the node that an alias names.
     pub(super) fn named_by(&self, alias: NodeId) -> Option<NodeId> {
-        let target = self.target(alias)?;
-        self.anchors.iter().find(|&(_, &anchor)| anchor == target).map(|(&node, _)| node)
+        self.anchored.get(&self.target(alias)?).copied()
     }
 
-    /// Returns the aliases that name this node.
-    pub(super) fn aliases_of(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
-        let anchor = self.anchor(id);
-        self.aliases.iter().filter(move |&(_, &target)| Some(target) == anchor).map(|(&alias, _)| alias)
-    }
-
-    /// Tells whether an alias names this node.
-    pub(super) fn is_shared(&self, id: NodeId) -> bool {
-        self.aliases_of(id).next().is_some()
+    /// Returns every alias and the node that it names.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
+        self.aliases.iter().filter_map(|(&alias, target)| Some((alias, self.anchored.get(target).copied()?)))
     }
 
     /// Returns what a node without aliases and merges means.
@@ -418,7 +464,7 @@ impl<'a> Tree<'a> {
             kind if kind.is_mapping() => {
                 self.entries(id).map(|(key, value)| Some((self.key(key)?.into_owned(), self.value(value)?))).collect()
             }
-            kind => yaml::scalar_value(self.words(id), kind == Kind::Plain, self.tag(id)).ok(),
+            kind => yaml::scalar_value(&self.words(id), kind == Kind::Plain, self.tag(id)).ok(),
         }
     }
 
@@ -431,39 +477,6 @@ impl<'a> Tree<'a> {
     /// Returns the line of a byte, counted from 1.
     pub(super) fn line_of(&self, offset: usize) -> usize {
         self.text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1
-    }
-}
-
-fn range(span: &Span) -> Range<usize> {
-    span.byte_range().unwrap_or_default()
-}
-
-/// Checks that nothing follows a document, unless behind `...`: of a stream of JSON objects kubectl reads all, Helm the first one.
-fn ends_alone(text: &str, end: &Span) -> Result<(), Fault> {
-    let range = range(end);
-    if !range.is_empty() {
-        return Ok(());
-    }
-    let is_content = |line: &str| !line.trim_ascii().is_empty() && !line.trim_ascii().starts_with('#');
-    let mut at = range.end;
-    // A lone carriage return ends a line, too.
-    for line in text.get(at..).unwrap_or_default().split_inclusive(['\n', '\r']) {
-        if is_content(line) {
-            let line = text.get(..at).unwrap_or_default().split('\n').count();
-            let because = "something follows the object; put `---` on a line between objects".to_owned();
-            return Err(Fault { line, because });
-        }
-        at += line.len();
-    }
-    Ok(())
-}
-
-fn kind_of(style: ScalarStyle) -> Kind {
-    match style {
-        ScalarStyle::SingleQuoted => Kind::SingleQuoted,
-        ScalarStyle::DoubleQuoted => Kind::DoubleQuoted,
-        ScalarStyle::Literal | ScalarStyle::Folded => Kind::Block,
-        ScalarStyle::Plain => Kind::Plain,
     }
 }
 
@@ -512,7 +525,8 @@ mod tests {
     #[test]
     fn anchors_and_merges_are_seen() {
         let tree = tree("a: &x {b: 1}\nc: *x\nd: &y 1\ne: {<<: *x}\n\"f\": {'<<': 1}\n");
-        assert!(tree.is_shared(of(&tree, "a").0) && !tree.is_shared(of(&tree, "d").0));
+        assert_eq!(tree.named_by(of(&tree, "c").0), Some(of(&tree, "a").0));
+        assert!(tree.aliases().all(|(_, named)| named == of(&tree, "a").0));
         assert!(tree.has_merge(of(&tree, "e").0) && !tree.has_merge(of(&tree, "f").0));
         assert_eq!(tree.value(of(&tree, "c").0), None);
     }

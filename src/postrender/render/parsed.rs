@@ -112,7 +112,7 @@ impl<'r, W: Write> Rendering<'r, W> {
         } else {
             Some(whole(text).map_err(|error| place.refused(rules, error.line, &error.cause))?)
         };
-        let objects = objects(&tree, 0, whole.as_ref(), &List::default())
+        let objects = objects(&tree, 0, whole, &List::default())
             .map_err(|line| place.refused(rules, line, "the items of a list are an alias; write them out"))?;
         let mut editor = Editor::new(&tree);
         place.objects.clear();

@@ -3,9 +3,7 @@
 //! What is not read here (flow style but for short lists, anchors, tags, escapes, folded blocks, tabs, empty values) is for the
 //! parser. What is edited is proven by the parser; that the two agree on all else is held by tests, which compare them wherever they go.
 
-use std::borrow::Cow;
-
-use super::{DEEPEST, Kind, NodeId, Tree, small};
+use super::{DEEPEST, Kind, NodeId, Tree};
 use crate::postrender::lines::{self, Row};
 
 /// The longest key, in bytes: YAML wants its colon within 1,024 characters.
@@ -109,13 +107,7 @@ impl<'a> Reader<'a> {
 
     fn close_last(&mut self) -> Option<()> {
         let open = self.open.pop()?;
-        self.end(open.id)
-    }
-
-    /// The collection ends behind the last node.
-    fn end(&mut self, collection: NodeId) -> Option<()> {
-        let next = small(self.tree.nodes.len());
-        self.tree.nodes.get_mut(collection)?.next = next;
+        self.tree.close(open.id, 0);
         Some(())
     }
 
@@ -126,7 +118,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let kind = scalar_kind(*row.line.as_bytes().get(at)?);
-        self.tree.push(row.start + at..row.start + behind - 1, kind);
+        self.tree.push_scalar(row.start + at..row.start + behind - 1, kind, false);
         let rest = row.line.get(behind..)?;
         if lines::is_blank(rest) {
             self.awaits = true;
@@ -149,15 +141,11 @@ impl<'a> Reader<'a> {
     fn plain(&mut self, row: Row<'a>, at: usize, parent: usize) -> Option<()> {
         let first = lines::scalar(row.line, at)?;
         let has_comment = row.line.get(first.end..)?.contains('#');
-        let mut words = Cow::Borrowed(first.text);
         let mut end = row.start + first.end;
-        let (mut next, mut breaks) = (self.at, 0);
+        let (mut next, mut is_long) = (self.at, false);
         while let Some(row) = self.row(next) {
             next = row.past();
-            let Some(begins) = row.first() else {
-                breaks += 1;
-                continue;
-            };
+            let Some(begins) = row.first() else { continue };
             if row.indent <= parent || begins == b'#' {
                 break;
             }
@@ -165,12 +153,16 @@ impl<'a> Reader<'a> {
             if has_comment || lines::plain_end(content.as_bytes()) != Some(content.len()) {
                 return None;
             }
-            fold(words.to_mut(), &mut breaks, content);
             end = row.start + row.indent + content.len();
             self.at = next;
+            is_long = true;
         }
-        let id = self.tree.push(row.start + at..end, Kind::Plain);
-        self.tree.set_text(id, words);
+        // Read alone, a first line that begins with a dash could be a marker.
+        if is_long && first.text.starts_with('-') {
+            return None;
+        }
+        self.tree.has_merges |= !is_long && first.text == "<<";
+        self.tree.push_scalar(row.start + at..end, Kind::Plain, is_long);
         Some(())
     }
 
@@ -178,29 +170,21 @@ impl<'a> Reader<'a> {
     fn quoted(&mut self, row: Row<'a>, at: usize, parent: usize) -> Option<()> {
         let quote = *row.line.as_bytes().get(at)?;
         let start = row.start + at;
-        let (mut row, mut from, mut breaks) = (row, at + 1, 0);
-        let mut words: Option<Cow<'a, str>> = None;
+        let (mut row, mut from, mut is_otherwise) = (row, at + 1, false);
         loop {
             let content = row.line.get(from..)?;
             if quote == b'"' && content.contains('\\') {
                 return None;
             }
             let closing = closing(content.as_bytes(), quote);
-            let text = closing.map_or(Some(content.trim_end_matches(' ')), |end| content.get(..end))?;
-            let has_quotes = quote == b'\'' && text.contains("''");
-            let text = if has_quotes { Cow::Owned(text.replace("''", "'")) } else { Cow::Borrowed(text) };
-            match &mut words {
-                None => words = Some(text),
-                Some(_) if text.is_empty() && closing.is_none() => breaks += 1,
-                Some(words) => fold(words.to_mut(), &mut breaks, &text),
-            }
+            is_otherwise |= quote == b'\'' && content.get(..closing.unwrap_or(content.len()))?.contains("''");
             if let Some(end) = closing {
                 let end = from + end + 1;
                 lines::is_end(row.line, end).then_some(())?;
-                let id = self.tree.push(start..row.start + end, scalar_kind(quote));
-                self.tree.set_text(id, words?);
+                self.tree.push_scalar(start..row.start + end, scalar_kind(quote), is_otherwise);
                 return Some(());
             }
+            is_otherwise = true;
             row = self.row(self.at)?;
             from = row.indent;
             self.at = row.past();
@@ -212,30 +196,20 @@ impl<'a> Reader<'a> {
 
     /// A literal block.
     fn block(&mut self, row: Row<'a>, at: usize, parent: usize) -> Option<()> {
-        let chomping = row.line.get(at + 1..).filter(|chomping| matches!(*chomping, "" | "-" | "+"))?;
+        row.line.get(at + 1..).filter(|chomping| matches!(*chomping, "" | "-" | "+"))?;
         let first = self.row(self.at).filter(|row| row.first().is_some() && row.indent > parent)?;
-        let mut words = String::new();
         while let Some(row) = self.row(self.at) {
-            if row.line.is_empty() {
-                words.push('\n');
-            } else if row.first().is_none() || row.indent > parent && row.indent < first.indent {
-                return None;
-            } else if row.indent < first.indent {
-                break;
-            } else {
-                words.push_str(row.line.get(first.indent..)?);
-                words.push('\n');
+            if !row.line.is_empty() {
+                if row.first().is_none() || row.indent > parent && row.indent < first.indent {
+                    return None;
+                }
+                if row.indent < first.indent {
+                    break;
+                }
             }
             self.at = row.past();
         }
-        let content = words.trim_end_matches('\n').len();
-        words.truncate(match chomping {
-            "" => content + 1,
-            "-" => content,
-            _ => words.len(),
-        });
-        let id = self.tree.push(first.start + first.indent..self.at, Kind::Block);
-        self.tree.set_text(id, Cow::Owned(words));
+        self.tree.push_scalar(first.start + first.indent..self.at, Kind::Block, true);
         Some(())
     }
 
@@ -244,7 +218,8 @@ impl<'a> Reader<'a> {
         let Row { line, start, .. } = row;
         let brackets = line.get(at..)?;
         if brackets.starts_with("{}") {
-            self.tree.push(start + at..start + at + 2, Kind::FlowMapping);
+            let id = self.tree.push(start + at..start + at + 2, Kind::FlowMapping);
+            self.tree.close(id, start + at + 2);
             return lines::is_end(line, at + 2).then_some(());
         }
         let close = at + 1 + memchr::memchr(b']', brackets.strip_prefix('[')?.as_bytes())?;
@@ -261,10 +236,10 @@ impl<'a> Reader<'a> {
             if !item.get(scalar.end..)?.bytes().all(|byte| byte == b' ') {
                 return None;
             }
-            self.tree.push(start + from + scalar.start..start + from + scalar.end, kind);
+            self.tree.push_scalar(start + from + scalar.start..start + from + scalar.end, kind, false);
             from += item.len() + 1;
         }
-        self.end(list)?;
+        self.tree.close(list, start + close + 1);
         lines::is_end(line, close + 1).then_some(())
     }
 }
@@ -276,15 +251,6 @@ fn scalar_kind(first: u8) -> Kind {
         b'\'' => Kind::SingleQuoted,
         _ => Kind::Plain,
     }
-}
-
-/// Puts a line behind those before it: one line break is a blank, of several the first means nothing.
-fn fold(words: &mut String, breaks: &mut usize, line: &str) {
-    if *breaks == 0 {
-        words.push(' ');
-    }
-    words.extend(std::iter::repeat_n('\n', std::mem::take(breaks)));
-    words.push_str(line);
 }
 
 /// Returns where the quotes close; two single quotes are one within.
