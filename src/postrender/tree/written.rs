@@ -21,10 +21,14 @@ pub(in crate::postrender) struct Written<'a> {
 
 impl<'a> Written<'a> {
     /// Returns the scalar that stands in that range of a text; nothing if more counts than its bytes (a block that says how deep it is,
-    /// which it counts from its parent). No part of it stands before `from`.
+    /// which it counts from its parent; one with nothing but blank lines; blanks without a break behind it, which may belong to it). No part of it stands before `from`.
     pub(super) fn of(text: &'a str, kind: Kind, range: Range<usize>, from: usize) -> Option<Self> {
         if kind != Kind::Block {
             return Some(Self { kind, bytes: text.get(range)?, ends_text: false });
+        }
+        let behind = text.get(range.end..)?;
+        if range.is_empty() || !behind.is_empty() && behind.trim_start_matches([' ', '\t']).is_empty() {
+            return None;
         }
         let header = header(text, from, range.start)?;
         let bytes = text.get(header..range.end)?;
@@ -134,6 +138,7 @@ mod tests {
             ("a: >-\n  x\n  y\n\n  z\n", "x y\nz"),
             ("a: |+\n  x\n\n", "x\n\n"),
             ("a: |\n  x", "x"),
+            ("|\n-- b\t\n ", "-- b\t\n \n"),
             ("a: --- x\n  y\n", "--- x y"),
             ("a: x\n\n  y\n", "x\ny"),
             ("a: \"\\u00e9\\\n  b\"\n", "éb"),
