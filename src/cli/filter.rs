@@ -14,8 +14,9 @@ use crate::postrender::{self, RenderError};
 /// Change rendered manifests by the rules of a profile, stdin to stdout, without Helm
 ///
 /// For Argo CD, CI and `kubectl apply`. It is offline: it reads no kubeconfig and opens no connection. Documents that no rule
-/// changes leave byte for byte as they came. Nothing is written before all of it is well, so that a pipeline never applies half of
-/// it. What was changed is told on stderr with `-v`. `-n` tells rules the release's namespace; it puts none into manifests.
+/// changes leave byte for byte as they came. Nothing is written before all of it is well. Give it a file, as in
+/// `helm template ... > FILE && csghub filter < FILE`: a pipe does not tell that the command before it died half-way. What was
+/// changed is told on stderr with `-v`. `-n` tells rules the release's namespace; it puts none into manifests.
 #[derive(Debug, clap::Args)]
 pub(super) struct FilterArgs {
     #[command(flatten)]

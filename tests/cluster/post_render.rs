@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::plugin::archive;
+use crate::support::argo_cd::generate;
 use crate::support::program::{chart, program};
 use crate::support::{Bed, Contents, Helm, Scene, script, skip};
 
@@ -215,42 +216,19 @@ fn the_example_for_helmfile_checks_renders_and_verifies_with_every_helm() {
 
 #[test]
 fn the_example_for_argo_cd_renders_what_helm_renders_with_the_rules() {
-    let text = fs::read_to_string(example("argocd-plugin.yaml")).expect("the example");
-    let documents = helm_csghub::domain::yaml::parse_documents(&text).expect("YAML");
-    let generate = &documents[0].value["spec"]["generate"];
-    let words = |field: &str| -> Vec<String> {
-        generate[field]
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|word| word.as_str().expect("a text").to_owned())
-            .collect()
-    };
     let Some(helm) = Helm::all().pop() else {
         return skip("there is no Helm");
     };
     let folder = tempfile::tempdir().expect("a folder");
     std::os::unix::fs::symlink(&helm.binary, folder.path().join("helm")).expect("a link");
     std::os::unix::fs::symlink(program(), folder.path().join("csghub")).expect("a link");
-    let run = |chart: &str| {
-        let command = words("command");
-        let path = std::env::var("PATH").unwrap_or_default();
-        Command::new(&command[0])
-            .args(&command[1..])
-            .args(words("args"))
-            .current_dir(chart)
-            .env("PATH", format!("{}:{path}", folder.path().display()))
-            .envs([("ARGOCD_APP_NAME", "shop"), ("ARGOCD_APP_NAMESPACE", "front")])
-            .env("ARGOCD_ENV_PROFILE", example("profile.yaml"))
-            .output()
-            .expect("a shell")
-    };
-    let output = run(&chart("hubble-2.0.0"));
+    let run = |chart: &Path| generate(folder.path(), chart).output().expect("a shell");
+    let output = run(Path::new(&chart("hubble-2.0.0")));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let objects = helm_csghub::domain::manifest::parse(&String::from_utf8_lossy(&output.stdout)).expect("manifests");
     assert!(objects.len() > 20, "{}", objects.len());
     assert!(objects.iter().all(|object| object.text_at("/metadata/labels/team") == Some("ml")));
-    let broken = run(&folder.path().display().to_string());
+    let broken = run(folder.path());
     assert!(!broken.status.success() && broken.stdout.is_empty(), "no chart, no manifests");
 }
 

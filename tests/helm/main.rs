@@ -13,6 +13,9 @@ use helm_csghub::edge::helm::{
     EXEC_COMMAND, Helm, HelmEnvironment, HelmError, HelmRun, PullRequest, Stream, UpgradeRequest,
 };
 
+#[path = "../support/argo_cd.rs"]
+mod argo_cd;
+mod examples;
 #[path = "../support/executable.rs"]
 mod executable;
 mod post_render;

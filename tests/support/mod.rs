@@ -12,6 +12,7 @@
     clippy::missing_panics_doc
 )]
 
+pub mod argo_cd;
 pub mod audit;
 pub mod bed;
 pub mod contents;
