@@ -11,6 +11,7 @@ mod build;
 mod quoted;
 mod scalar;
 mod syntax;
+mod words;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -19,6 +20,7 @@ pub use agreed::parse_agreed;
 pub use build::MAX_DEPTH;
 pub use quoted::{Indented, indent_quoted};
 pub(crate) use syntax::{block_words, events};
+pub use words::{Word, words};
 
 /// One document of a stream.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,6 +4,7 @@
 //! What YAML 1.1 and 1.2 read differently (`yes`, `0644`) must be quoted, because a profile's values end up in manifests.
 
 mod embedded;
+mod reading;
 mod rule;
 mod selection;
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::yaml::{self, MappingError};
+use super::yaml;
 
 pub use embedded::embedded;
 pub use rule::{
@@ -53,17 +54,24 @@ pub enum ProfileError {
         /// What is wrong, in a few words.
         cause: String,
     },
-    /// A value is `yes`, `0644` or the like.
-    #[error("{field}: `{text}` is read in two ways, as {as_1_1} by Helm and as {as_1_2} by others: put it in quotes")]
+    /// A value is `0644` or the like, or a key is `on`.
+    #[error(
+        "line {line}: {field}: {}`{word}` is read in two ways, as {by_helm} by Helm and as {by_others} by others: put it in quotes",
+        if *is_key { "the key " } else { "" }
+    )]
     Ambiguous {
-        /// Such as `post-render[0].changes[0].set.value`.
+        /// Counted from 1.
+        line: u64,
+        /// Such as `post-render[0].changes[0].set.value`; of a key, the mapping that it stands in.
         field: String,
-        /// As YAML 1.2 has it.
-        text: String,
+        /// As it is written.
+        word: String,
+        /// It is a key.
+        is_key: bool,
         /// JSON.
-        as_1_1: String,
+        by_helm: String,
         /// JSON.
-        as_1_2: String,
+        by_others: String,
     },
     /// The profile says something that cannot be.
     #[error("{field}: {cause}")]
@@ -82,7 +90,7 @@ pub enum ProfileError {
 pub fn parse(text: &str) -> Result<Profile, ProfileError> {
     // What no reader could take otherwise needs no second one; that one is for errors, which it gives a line.
     let agreed = yaml::parse_agreed(text).and_then(|value| from_agreed(&value));
-    let mut profile = agreed.map_or_else(|| parse_carefully(text), Ok)?;
+    let mut profile = agreed.map_or_else(|| reading::parse_carefully(text), Ok)?;
     check(&profile)?;
     profile.post_render.iter_mut().for_each(Rule::read_numbers_as_go);
     Ok(profile)
@@ -104,86 +112,6 @@ fn are_lists_kept(given: &Value, read: &Value) -> bool {
             map.iter().all(|(key, value)| are_lists_kept(value, read.get(key).unwrap_or(&Value::Null)))
         }
         _ => true,
-    }
-}
-
-/// Reads with the library that knows on which line a field stands, and holds its reading against Helm's.
-fn parse_carefully(text: &str) -> Result<Profile, ProfileError> {
-    let profile = serde_saphyr::from_str(text).map_err(|error| ProfileError::Form {
-        line: error.location().map_or(1, |location| location.line()),
-        cause: first_sentence(&error.to_string()),
-    })?;
-    let value = check_one_reading(text)?;
-    check_texts("", &value, &serde_json::to_value(&profile).unwrap_or_default())?;
-    Ok(profile)
-}
-
-/// Checks that texts are texts: the library would take `1` and `true` for one, too.
-fn check_texts(path: &str, given: &Value, read: &Value) -> Result<(), ProfileError> {
-    match (given, read) {
-        (Value::Object(map), Value::Object(_)) => map.iter().try_for_each(|(key, value)| {
-            check_texts(&super::field_path::child(path, key), value, read.get(key).unwrap_or(value))
-        }),
-        (Value::Array(items), Value::Array(others)) => {
-            let mut pairs = items.iter().zip(others).enumerate();
-            pairs.try_for_each(|(index, (item, other))| check_texts(&super::field_path::item(path, index), item, other))
-        }
-        (Value::Number(_) | Value::Bool(_) | Value::Null, Value::String(_)) => Err(ProfileError::Meaning {
-            field: path.to_owned(),
-            cause: format!("a text is wanted, and `{given}` is none without quotes"),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// The error's text goes on with an excerpt of the file.
-fn first_sentence(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let line = line.strip_prefix("error: ").unwrap_or(line);
-    // The line is told by itself.
-    let line = line.strip_prefix("line ").and_then(|rest| rest.split_once(": ")).map_or(line, |(_, cause)| cause);
-    line.split(" at line ").next().unwrap_or(line).trim_end_matches(':').to_owned()
-}
-
-/// Returns the file's value, if YAML 1.1 (Helm, kubectl) and YAML 1.2 read the same.
-fn check_one_reading(text: &str) -> Result<Value, ProfileError> {
-    let by_helm = match yaml::parse_mapping(text) {
-        Ok(map) => Value::Object(map),
-        Err(MappingError::Syntax { line, cause }) => {
-            return Err(ProfileError::Form { line: u64::try_from(line).unwrap_or(u64::MAX), cause });
-        }
-        Err(error) => return Err(ProfileError::Form { line: 1, cause: error.to_string() }),
-    };
-    let by_others: Value = serde_saphyr::from_str(text)
-        .map_err(|error| ProfileError::Form { line: 1, cause: first_sentence(&error.to_string()) })?;
-    match differing("", &by_helm, &by_others) {
-        None => Ok(by_helm),
-        Some((field, one, other)) => Err(ProfileError::Ambiguous {
-            field,
-            text: other.as_str().map_or_else(|| other.to_string(), str::to_owned),
-            as_1_1: one.to_string(),
-            as_1_2: other.to_string(),
-        }),
-    }
-}
-
-fn differing<'v>(path: &str, one: &'v Value, other: &'v Value) -> Option<(String, &'v Value, &'v Value)> {
-    match (one, other) {
-        (Value::Object(ones), Value::Object(others)) => {
-            if let Some(key) = others.keys().find(|key| !ones.contains_key(*key)) {
-                return Some((super::field_path::child(path, key), one, other));
-            }
-            ones.iter().find_map(|(key, one)| {
-                let path = super::field_path::child(path, key);
-                others.get(key).and_then(|other| differing(&path, one, other))
-            })
-        }
-        (Value::Array(ones), Value::Array(others)) if ones.len() == others.len() => {
-            let mut pairs = ones.iter().zip(others).enumerate();
-            pairs.find_map(|(index, (one, other))| differing(&super::field_path::item(path, index), one, other))
-        }
-        (Value::Number(ones), Value::Number(others)) if ones.as_f64() == others.as_f64() => None,
-        _ => (one != other).then(|| (path.to_owned(), one, other)),
     }
 }
 

@@ -46,12 +46,80 @@ fn a_field_that_nobody_knows_is_named_with_its_line() {
 
 #[test]
 fn what_two_readers_read_differently_must_be_quoted() {
-    for (written, read) in [("0644", "644"), ("0b-1", "0b-1"), (".1_0", ".1_0")] {
-        let text = PROFILE.replace("value: Always", &format!("value: {written}"));
-        let error = error(&text);
-        assert!(error.starts_with("post-render[0].changes[1].set.value: ") && error.contains(read), "{error}");
+    let field = "line 11: post-render[0].changes[1].set.value: ";
+    for (written, by_helm, by_others) in
+        [("0644", "420", "644"), ("0b-1", "-1", "\"0b-1\""), (".1_0", "0.1", "\".1_0\"")]
+    {
+        let expected = format!(
+            "{field}`{written}` is read in two ways, as {by_helm} by Helm and as {by_others} by others: put it in quotes"
+        );
+        assert_eq!(error(&PROFILE.replace("value: Always", &format!("value: {written}"))), expected);
         let quoted = PROFILE.replace("value: Always", &format!("value: '{written}'"));
         assert!(parse(&quoted).is_ok());
+    }
+}
+
+#[test]
+fn a_key_that_two_readers_read_differently_is_named_without_what_stands_beside_it() {
+    for (written, by_helm) in [("n", "false"), ("On", "true"), ("0644", "420"), ("1.10", "1.1"), ("1_000", "1000")] {
+        let read = format!("`{written}` is read in two ways, as \"{by_helm}\" by Helm and as \"{written}\" by others");
+        let places = [
+            ("{team: ml}", format!("{{a: s3cret, {written}: s3cret}}"), "10: post-render[0].changes[0].set-labels"),
+            (
+                "{name: a}",
+                format!("{{name: s3cret, b: {{c: s3cret, {written}: s3cret}}}}"),
+                "12: post-render[0].changes[2].add-items.items[0].b",
+            ),
+        ];
+        for (from, to, place) in places {
+            let error = error(&PROFILE.replace(from, &to));
+            assert_eq!(error, format!("line {place}: the key {read}: put it in quotes"));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_text_is_quoted_as_it_is_written() {
+    let cases = [
+        ("name: shop", "name: n", "line 2: name: ", "n"),
+        ("because: every object has an owner", "because: y", "line 7: post-render[0].because: ", "y"),
+        ("{team: ml}", "{team: 1.10}", "line 10: post-render[0].changes[0].set-labels.team: ", "1.10"),
+        (
+            "{team: ml}",
+            "\n          a: s3cret\n          team: Yes",
+            "line 12: post-render[0].changes[0].set-labels.team: ",
+            "Yes",
+        ),
+        ("charts: [shop]", "charts: [shop, 0x10]", "line 4: charts[1]: ", "0x10"),
+    ];
+    for (from, to, place, word) in cases {
+        let expected = format!("{place}a text is wanted, and `{word}` is none without quotes");
+        assert_eq!(error(&PROFILE.replacen(from, to, 1)), expected);
+    }
+    let alias = PROFILE.replace("format: 1\nname: shop", "format: &a 1\nname: *a");
+    assert_eq!(error(&alias), "name: a text is wanted, and what it stands for is none without quotes");
+}
+
+#[test]
+fn no_error_tells_a_value_that_is_not_to_blame() {
+    let labels = [
+        "{a: s3cret, n: b}",
+        "{a: s3cret, b: no}",
+        "{a: s3cret, a: b}",
+        "{a: s3cret, b: }",
+        "{a: s3cret, b: [c]}",
+        "{a: s3cret, b: 0644}",
+        "{a: s3cret, ~: b}",
+        "{a: s3cret, b: &b {c: d}, e: *b}",
+        "{a: s3cret, b: *c}",
+        "{a: s3cret, b",
+        "{a: s3cret} b",
+        "[s3cret]",
+        "{<<: [s3cret], n: b}",
+    ];
+    for given in labels {
+        let error = error(&PROFILE.replace("{team: ml}", given));
+        assert!(!error.contains("s3cret"), "{error}");
     }
 }
 
@@ -70,10 +138,10 @@ fn what_cannot_be_meant_is_refused() {
         ("[Deployment.apps,", "[Deployment,", "post-render[0].select.kinds: "),
         ("value: Always", "value: null", "post-render[0].changes[1].set: "),
         ("containers[name=web]", "containers[name", "line 11: "),
-        ("{team: ml}", "{team: 1}", "post-render[0].changes[0].set-labels.team: "),
-        ("because: every object has an owner", "because: true", "post-render[0].because: "),
-        ("names: ['web*']", "names: ['web*', 5]", "post-render[0].select.names[1]: "),
-        ("to: '>=2.0.0'", "to: 2", "post-render[0].select.to: "),
+        ("{team: ml}", "{team: 1}", "line 10: post-render[0].changes[0].set-labels.team: "),
+        ("because: every object has an owner", "because: true", "line 7: post-render[0].because: "),
+        ("names: ['web*']", "names: ['web*', 5]", "line 8: post-render[0].select.names[1]: "),
+        ("to: '>=2.0.0'", "to: 2", "line 8: post-render[0].select.to: "),
     ];
     for (from, to, begins) in cases {
         let error = error(&PROFILE.replacen(from, to, 1));

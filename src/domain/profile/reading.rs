@@ -1,0 +1,138 @@
+//! A profile whose text some could read otherwise: read by the library that knows on which line a field stands, and held against
+//! Helm's reading.
+//!
+//! A profile may hold secrets: an error quotes a word of it, never more.
+
+use serde_json::{Number, Value};
+
+use super::{Profile, ProfileError};
+use crate::domain::field_path;
+use crate::domain::yaml::{self, MappingError, Word};
+
+pub(super) fn parse_carefully(text: &str) -> Result<Profile, ProfileError> {
+    let profile = serde_saphyr::from_str(text).map_err(|error| ProfileError::Form {
+        line: error.location().map_or(1, |location| location.line()),
+        cause: first_sentence(&error.to_string()),
+    })?;
+    let value = check_one_reading(text)?;
+    check_texts("", &value, &serde_json::to_value(&profile).unwrap_or_default())
+        .map_err(|field| no_text(text, &field))?;
+    Ok(profile)
+}
+
+/// Checks that texts are texts: the library would take `1` and `true` for one, too. The error is the field that holds none.
+fn check_texts(path: &str, given: &Value, read: &Value) -> Result<(), String> {
+    match (given, read) {
+        (Value::Object(map), Value::Object(_)) => map.iter().try_for_each(|(key, value)| {
+            check_texts(&field_path::child(path, key), value, read.get(key).unwrap_or(value))
+        }),
+        (Value::Array(items), Value::Array(others)) => {
+            let mut pairs = items.iter().zip(others).enumerate();
+            pairs.try_for_each(|(index, (item, other))| check_texts(&field_path::item(path, index), item, other))
+        }
+        (Value::Number(_) | Value::Bool(_) | Value::Null, Value::String(_)) => Err(path.to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn no_text(text: &str, field: &str) -> ProfileError {
+    match yaml::words(text).into_iter().find(|word| !word.is_key && word.path == field) {
+        Some(word) => ProfileError::Form {
+            line: line_of(&word),
+            cause: format!("{field}: a text is wanted, and `{}` is none without quotes", word.text),
+        },
+        None => ProfileError::Meaning {
+            field: field.to_owned(),
+            cause: "a text is wanted, and what it stands for is none without quotes".to_owned(),
+        },
+    }
+}
+
+fn line_of(word: &Word) -> u64 {
+    u64::try_from(word.line).unwrap_or(u64::MAX)
+}
+
+/// The error's text goes on with an excerpt of the file.
+fn first_sentence(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    // The line is told by itself.
+    let line = line.strip_prefix("line ").and_then(|rest| rest.split_once(": ")).map_or(line, |(_, cause)| cause);
+    // What a programmer could do about it is nothing to a user.
+    let line = ["; use Option", ", set DuplicateKeyPolicy"]
+        .iter()
+        .fold(line, |line, advice| line.split(advice).next().unwrap_or(line));
+    line.split(" at line ").next().unwrap_or(line).trim_end_matches(':').to_owned()
+}
+
+/// Returns the file's value, if YAML 1.1 (Helm, kubectl) and YAML 1.2 read the same.
+fn check_one_reading(text: &str) -> Result<Value, ProfileError> {
+    let by_helm = match yaml::parse_mapping(text) {
+        Ok(map) => Value::Object(map),
+        Err(MappingError::Syntax { line, cause }) => {
+            return Err(ProfileError::Form { line: u64::try_from(line).unwrap_or(u64::MAX), cause });
+        }
+        Err(error) => return Err(ProfileError::Form { line: 1, cause: error.to_string() }),
+    };
+    let by_others: Value = serde_saphyr::from_str(text)
+        .map_err(|error| ProfileError::Form { line: 1, cause: first_sentence(&error.to_string()) })?;
+    match differing("", &by_helm, &by_others) {
+        None => Ok(by_helm),
+        Some(field) => Err(yaml::words(text).iter().find_map(ambiguous).unwrap_or_else(|| ProfileError::Meaning {
+            field,
+            cause: "Helm and others read it in two ways: write it out, with quotes".to_owned(),
+        })),
+    }
+}
+
+/// Returns the path of the first field that the two readings have another value for, or of a key that they do not share.
+fn differing(path: &str, one: &Value, other: &Value) -> Option<String> {
+    match (one, other) {
+        (Value::Object(ones), Value::Object(others)) => {
+            if let Some(key) = others.keys().find(|key| !ones.contains_key(*key)) {
+                return Some(field_path::child(path, key));
+            }
+            ones.iter().find_map(|(key, one)| {
+                let path = field_path::child(path, key);
+                others.get(key).and_then(|other| differing(&path, one, other))
+            })
+        }
+        (Value::Array(ones), Value::Array(others)) if ones.len() == others.len() => {
+            let mut pairs = ones.iter().zip(others).enumerate();
+            pairs.find_map(|(index, (one, other))| differing(&field_path::item(path, index), one, other))
+        }
+        (Value::Number(ones), Value::Number(others)) if ones.as_f64() == others.as_f64() => None,
+        _ => (one != other).then(|| path.to_owned()),
+    }
+}
+
+/// Returns the error if the word by itself is read in two ways.
+fn ambiguous(word: &Word) -> Option<ProfileError> {
+    if !word.is_plain || word.text.contains('\n') {
+        return None;
+    }
+    let (by_helm, by_others) = if word.is_key {
+        (Value::String(yaml::scalar_key(&word.text, true, None).ok()?), Value::String(word.text.clone()))
+    } else {
+        let by_others: [Value; 1] = serde_saphyr::from_str(&format!("- {}\n", word.text)).ok()?;
+        let [by_others] = by_others;
+        (yaml::scalar_value(&word.text, true, None).ok()?, by_others)
+    };
+    differing("", &by_helm, &by_others)?;
+    Some(ProfileError::Ambiguous {
+        line: line_of(word),
+        field: word.path.clone(),
+        word: word.text.clone(),
+        is_key: word.is_key,
+        by_helm: by_helm.to_string(),
+        by_others: without_fraction(by_others).to_string(),
+    })
+}
+
+/// The library reads `0644` as the float 644.0.
+fn without_fraction(value: Value) -> Value {
+    let whole = value.as_f64().filter(|float| float.abs() < 1e15 && float.fract() == 0.0);
+    whole
+        .and_then(|float| format!("{float:.0}").parse().ok())
+        .map_or(value, |whole: i64| Value::from(Number::from(whole)))
+}
