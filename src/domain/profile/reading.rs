@@ -15,35 +15,38 @@ pub(super) fn parse_carefully(text: &str) -> Result<Profile, ProfileError> {
         cause: first_sentence(&error.to_string()),
     })?;
     let value = check_one_reading(text)?;
-    check_texts("", &value, &serde_json::to_value(&profile).unwrap_or_default())
-        .map_err(|field| no_text(text, &field))?;
+    check_types("", &value, &serde_json::to_value(&profile).unwrap_or_default())
+        .map_err(|(field, wanted)| wrong_type(text, &field, wanted))?;
     Ok(profile)
 }
 
-/// Checks that texts are texts: the library would take `1` and `true` for one, too. The error is the field that holds none.
-fn check_texts(path: &str, given: &Value, read: &Value) -> Result<(), String> {
+/// Checks that texts are texts and numbers are numbers: the library would take `1` for a text, and `'1'` for a number. The error is a field
+/// and what it should hold.
+fn check_types(path: &str, given: &Value, read: &Value) -> Result<(), (String, &'static str)> {
     match (given, read) {
         (Value::Object(map), Value::Object(_)) => map.iter().try_for_each(|(key, value)| {
-            check_texts(&field_path::child(path, key), value, read.get(key).unwrap_or(value))
+            check_types(&field_path::child(path, key), value, read.get(key).unwrap_or(value))
         }),
         (Value::Array(items), Value::Array(others)) => {
             let mut pairs = items.iter().zip(others).enumerate();
-            pairs.try_for_each(|(index, (item, other))| check_texts(&field_path::item(path, index), item, other))
+            pairs.try_for_each(|(index, (item, other))| check_types(&field_path::item(path, index), item, other))
         }
-        (Value::Number(_) | Value::Bool(_) | Value::Null, Value::String(_)) => Err(path.to_owned()),
+        (Value::Number(_) | Value::Bool(_) | Value::Null, Value::String(_)) => Err((path.to_owned(), "text")),
+        (Value::String(_), Value::Number(_)) => Err((path.to_owned(), "number")),
         _ => Ok(()),
     }
 }
 
-fn no_text(text: &str, field: &str) -> ProfileError {
+fn wrong_type(text: &str, field: &str, wanted: &str) -> ProfileError {
+    let quotes = if wanted == "text" { "without quotes" } else { "in quotes" };
     match yaml::words(text).into_iter().find(|word| !word.is_key && word.path == field) {
         Some(word) => ProfileError::Form {
             line: line_of(&word),
-            cause: format!("{field}: a text is wanted, and `{}` is none without quotes", word.text),
+            cause: format!("{field}: a {wanted} is wanted, and `{}` is none {quotes}", word.text),
         },
         None => ProfileError::Meaning {
             field: field.to_owned(),
-            cause: "a text is wanted, and what it stands for is none without quotes".to_owned(),
+            cause: format!("a {wanted} is wanted, and what it stands for is none {quotes}"),
         },
     }
 }

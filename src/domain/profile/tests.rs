@@ -141,6 +141,8 @@ fn what_cannot_be_meant_is_refused() {
         ("{team: ml}", "{team: 1}", "line 10: post-render[0].changes[0].set-labels.team: "),
         ("because: every object has an owner", "because: true", "line 7: post-render[0].because: "),
         ("names: ['web*']", "names: ['web*', 5]", "line 8: post-render[0].select.names[1]: "),
+        ("format: 1", "format: '1'", "line 1: format: a number is wanted, and `1` is none in quotes"),
+        ("to: '>=2.0.0'", "record-over: '5'", "line 8: post-render[0].select.record-over: "),
         ("to: '>=2.0.0'", "to: 2", "line 8: post-render[0].select.to: "),
     ];
     for (from, to, begins) in cases {
