@@ -5,9 +5,11 @@ use std::path::Path;
 
 use helm_csghub::domain::plan::saved::SavedPlan;
 use helm_csghub::domain::plan::{Plan, explain};
+use helm_csghub::domain::profile;
 use helm_csghub::domain::rehearsed::Rehearsed;
 use helm_csghub::domain::report::{ExitStatus, RunReport};
 use helm_csghub::domain::schema::schemas;
+use helm_csghub::domain::yaml;
 use helm_csghub::edge::terminal::View;
 use serde_json::{Value, json};
 
@@ -177,6 +179,98 @@ fn a_document_that_breaks_the_schema_is_found_out() {
         let mut document = rehearsal();
         *document.pointer_mut(pointer).expect("a field of the sample") = value;
         assert!(validate(&schema, &schema, &document).is_err(), "{pointer}");
+    }
+}
+
+/// Returns what a profile's text says, as an editor reads it for the schema.
+fn document(text: &str) -> Value {
+    yaml::parse_mapping(text).expect("YAML").into()
+}
+
+/// Returns every profile of ours with its name.
+fn profiles() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let below =
+        |folder: &str| fs::read_dir(root.join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files = vec![root.join("examples/profile.yaml")];
+    files.extend(below("src/profiles"));
+    files.extend(below("tests/postrender").map(|scenario| scenario.join("profile.yaml")));
+    let mut found: Vec<_> = files.iter().map(|path| (path.display().to_string(), read(path))).collect();
+    let page = read(&root.join("docs/post-render.md"));
+    let (_, sample) = page.split_once("```yaml\n").expect("a profile");
+    found.push(("docs/post-render.md".to_owned(), sample.split("```").next().unwrap_or_default().to_owned()));
+    found
+}
+
+#[test]
+fn every_profile_keeps_to_its_schema() {
+    let schema = schema("profile.json");
+    let profiles = profiles();
+    assert!(profiles.len() > 40, "the profiles were not found");
+    for (name, text) in profiles {
+        assert_eq!(profile::parse(&text).err(), None, "{name}");
+        assert_eq!(validate(&schema, &schema, &document(&text)), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn a_broken_profile_is_found_out_by_the_schema_and_by_the_check() {
+    let whole = "format: 1
+name: shop
+charts: [shop]
+post-render:
+  - name: team
+    because: the bill goes by this label
+    select: {kinds: [Service], names: ['a*'], labels: {tier: front}, record-over: 1000}
+    changes:
+      - set-labels: {team: ml}
+      - set: {path: spec.type, value: NodePort}
+      - add-items: {path: spec.ports, key: name, items: [{name: a}]}
+      - remove-items: {path: spec.ports, key: name, values: [b]}
+      - take-claim: {of: data, take: other}
+      - add-document: {apiVersion: v1, kind: ConfigMap, metadata: {name: note}}
+      - keep
+";
+    let schema = schema("profile.json");
+    assert_eq!(profile::parse(whole).err(), None);
+    assert_eq!(validate(&schema, &schema, &document(whole)), Ok(()));
+    for (one, other) in [
+        ("charts:", "chart:"),
+        ("because:", "becuase:"),
+        ("names:", "name:"),
+        ("- set-labels:", "- set-label:"),
+        ("value: NodePort", "value: NodePort, to: a"),
+        ("- keep", "- kept"),
+        ("name: shop\n", ""),
+        ("format: 1\n", ""),
+        ("  - name: team\n    because", "  - because"),
+        ("    because: the bill goes by this label\n", ""),
+        ("path: spec.type, ", ""),
+        ("take: other", "because: other"),
+        ("format: 1", "format: 2"),
+        ("format: 1", "format: '1'"),
+        ("name: shop", "name: 5"),
+        ("[shop]", "shop"),
+        ("[Service]", "Service"),
+        ("{team: ml}", "{team: 5}"),
+        ("{team: ml}", "[team]"),
+        ("value: NodePort", "value: [a]"),
+        ("record-over: 1000", "record-over: -1"),
+        ("record-over: 1000", "record-over: many"),
+        ("{apiVersion: v1, kind: ConfigMap, metadata: {name: note}}", "note"),
+        ("record-over: 1000", "record-over: '1000'"),
+        ("record-over: 1000", "record-over: 10.5"),
+        ("- keep", "- {keep: true}"),
+        ("- keep", "- {keep: {}}"),
+        ("select: {kinds: [Service], names: ['a*'], labels: {tier: front}, record-over: 1000}", "select: []"),
+        ("{team: ml}", "{team: }"),
+        ("labels: {tier: front}", "labels: {tier: 5}"),
+    ] {
+        let broken = whole.replacen(one, other, 1);
+        assert!(broken != whole, "{one}");
+        assert!(profile::parse(&broken).is_err(), "the check takes `{other}` for `{one}`");
+        assert!(validate(&schema, &schema, &document(&broken)).is_err(), "the schema takes `{other}` for `{one}`");
     }
 }
 
