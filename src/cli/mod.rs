@@ -33,6 +33,8 @@ mod shared;
 #[cfg(feature = "cluster")]
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "cluster")]
 mod upgrade;
 #[cfg(feature = "cluster")]
@@ -137,12 +139,17 @@ fn words(args: Vec<OsString>) -> Vec<String> {
     args.into_iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
+/// Returns the program as its help shows it.
+fn program() -> clap::Command {
+    shared::with_help_beside_manifests(Cli::command(), &["post-render", "filter"])
+}
+
 fn dispatch(args: &[String]) -> Result<ExitStatus, Ended> {
     #[cfg(feature = "cluster")]
     if let Some(helm_command) = arguments::helm_command(args, &Cli::command()) {
         return helm_command.run();
     }
-    let matches = Cli::command().try_get_matches_from(args)?;
+    let matches = program().try_get_matches_from(args)?;
     let cli = Cli::from_arg_matches(&matches)?;
     let options = cli.shared.options();
     let fail = |failure| Ended::Failure { failure, options };

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 
 use anyhow::anyhow;
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, Command, ValueEnum};
 
 use crate::domain::report::ExitStatus;
 use crate::edge::terminal::{ColourChoice, Failure, Format, Options, Surroundings, Verbosity};
@@ -76,6 +76,29 @@ impl Shared {
         let error = anyhow!("the result of this command is manifests, of which `--output` has no other form");
         Err(Failure::new(ExitStatus::Usage, error).hinted("leave `-o` out"))
     }
+}
+
+/// Returns the program with a shorter help for these subcommands, whose result is manifests: flags that they refuse (`-o`) or never read are
+/// taken as ever, for Helm may hand them on, but not offered.
+pub(super) fn with_help_beside_manifests(program: Command, subcommands: &[&str]) -> Command {
+    const TOLD: [(&str, Option<&str>); 5] = [
+        ("kubeconfig", None),
+        ("kube_context", None),
+        ("output", None),
+        ("quiet", None),
+        ("verbose", Some("Tell on stderr what the rules changed")),
+    ];
+    let flags: Vec<Arg> = TOLD
+        .iter()
+        .filter_map(|(id, help)| {
+            let flag = program.get_arguments().find(|flag| flag.get_id() == id)?.clone();
+            Some(help.map_or_else(|| flag.clone().hide(true), |help| flag.clone().help(help)))
+        })
+        .collect();
+    // A global flag is not handed down to a subcommand that has one of that name.
+    subcommands
+        .iter()
+        .fold(program, |program, name| program.mut_subcommand(name, |command| command.args(flags.clone())))
 }
 
 /// Tells whether Helm called us as that plugin.
