@@ -50,6 +50,8 @@ fn subcommand_index(words: &[String], command: &ClapCommand) -> Option<usize> {
 fn flags_of(command: &ClapCommand) -> Vec<OurFlag<'_>> {
     command
         .get_arguments()
+        // Ours is that of the program alone: behind a subcommand it is Helm's, the version of the chart.
+        .filter(|arg| !matches!(arg.get_action(), ArgAction::Version))
         .filter_map(|arg| {
             let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
             Some(OurFlag { long: arg.get_long()?, short: arg.get_short(), takes_value })
@@ -60,17 +62,12 @@ fn flags_of(command: &ClapCommand) -> Vec<OurFlag<'_>> {
 impl HelmCommand {
     /// Asks Helm for its flags, parts the command line, and runs the command.
     pub(super) fn run(self) -> Result<ExitStatus, Ended> {
-        let mut command = Cli::command();
-        command.build();
-        let subcommand = command.find_subcommand(self.name).cloned().unwrap_or_default();
-        let mut ours = flags_of(&subcommand);
-        ours.extend(flags_of(&command));
         // Only for how to print an error about the flags themselves: what can be parsed of our own is.
         let options = self.options();
         let fail = |failure| Ended::Failure { failure, options };
         let table = open::helm_flag_table().map_err(fail)?;
         let (cli, args, words) =
-            self.part(&table, &ours).map_err(|error| match error {
+            self.part(&table).map_err(|error| match error {
                 Parted::Clap(error) => Ended::Clap(error),
                 Parted::Flags(error) => fail(Failure::new(ExitStatus::Usage, error).hinted(format!(
                     "`helm csghub {} --help` lists our flags, `helm upgrade --help` Helm's",
@@ -113,8 +110,14 @@ impl HelmCommand {
         .map_err(fail)
     }
 
-    fn part(&self, table: &FlagTable, ours: &[OurFlag<'_>]) -> Result<(Cli, HelmArgs, Vec<String>), Parted> {
-        let parts = helm_flags::partition(&self.after, table, ours).map_err(Parted::Flags)?;
+    /// Returns our own part of the command line, Helm's, and the words of the latter.
+    pub(super) fn part(&self, table: &FlagTable) -> Result<(Cli, HelmArgs, Vec<String>), Parted> {
+        let mut command = Cli::command();
+        command.build();
+        let subcommand = command.find_subcommand(self.name).cloned().unwrap_or_default();
+        let mut ours = flags_of(&subcommand);
+        ours.extend(flags_of(&command));
+        let parts = helm_flags::partition(&self.after, table, &ours).map_err(Parted::Flags)?;
         let mut line = vec!["csghub".to_owned()];
         line.extend(self.before.iter().cloned());
         line.push(self.name.to_owned());
@@ -154,7 +157,11 @@ impl HelmCommand {
     }
 }
 
-enum Parted {
+/// Why a command line cannot be parted.
+#[derive(Debug)]
+pub(super) enum Parted {
+    /// Of our own part.
     Clap(clap::Error),
+    /// Of Helm's.
     Flags(helm_flags::FlagError),
 }

@@ -39,3 +39,15 @@ fn what_the_help_of_a_post_renderer_hides_is_taken_as_ever() {
         assert!(program().try_get_matches_from(["csghub", subcommand, "-q", "-v"]).is_err(), "one or the other");
     }
 }
+
+#[cfg(feature = "cluster")]
+#[test]
+fn the_version_behind_a_command_is_the_charts() {
+    use super::arguments::helm_command;
+    let table = crate::domain::helm_flags::parse_help("Flags:\n      --version string   the chart's\n");
+    let line = ["csghub", "plan", "--version", "1.0.0", "shop", "./shop", "--version=2.0.0"].map(str::to_owned);
+    let command = helm_command(&line, &<Cli as clap::CommandFactory>::command()).expect("one with Helm's flags");
+    let (_, args, words) = command.part(&table).expect("it is taken");
+    assert_eq!(args.value_of("version"), Some("2.0.0"));
+    assert_eq!(words, ["shop", "./shop", "--version", "1.0.0", "--version=2.0.0"]);
+}
