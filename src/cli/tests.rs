@@ -5,6 +5,9 @@ use clap::FromArgMatches as _;
 use super::shared::Output;
 use super::{Cli, program};
 
+#[cfg(feature = "cluster")]
+mod examples;
+
 /// Returns the help of a subcommand, at a width that no machine changes.
 fn help(subcommand: &str) -> String {
     let mut program = program().term_width(100);
