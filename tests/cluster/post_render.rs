@@ -196,21 +196,32 @@ fn the_example_for_helmfile_checks_renders_and_verifies_with_every_helm() {
         let plugin = archive(&scene.folder().join("plugins"));
         let helm = scene.helm.binary.display().to_string();
         let file = example("helmfile/helmfile.yaml.gotmpl").display().to_string();
+        // Definitions are of the whole cluster, which other tests share.
         let words = ["--helm-binary", &helm, "-f", &file, "sync", "--skip-crds"];
-        let version = &scene.helm.version;
-        // A release that is not there yet, and its upgrade.
-        for of in ["hubble-1.0.0", "hubble-2.0.0"] {
+        let sync = |of: &str| {
             let mut command = scene.in_environment(helmfile.clone(), &words);
             command.env("CSGHUB", program()).env("NAMESPACE", &scene.namespace.name).env("CHART", chart(of));
             command.env("HELM_MAJOR", scene.helm.major().to_string()).env("HELM_PLUGINS", &plugin);
             let output = command.output().expect("helmfile starts");
             let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-            assert!(output.status.success(), "Helm {version}, {of}: {told}");
+            (output.status.success(), told)
+        };
+        let version = &scene.helm.version;
+        // A release that is not there yet, and its upgrade.
+        for of in ["hubble-1.0.0", "hubble-2.0.0"] {
+            let (is_well, told) = sync(of);
+            assert!(is_well, "Helm {version}, {of}: {told}");
             assert!(told.contains("checks passed") && told.contains("is current"), "Helm {version}, {of}: {told}");
         }
         let live = bed.get(&scene.namespace.name, "deployment", "shop-server").expect("it is there");
         assert_eq!(live["metadata"]["labels"]["team"], "ml", "Helm {version}");
         assert_eq!(scene.newest(), (2, "deployed".to_owned()), "Helm {version}");
+        // What preflight finds stops helmfile before Helm is begun.
+        let before = scene.state_of_all();
+        let (is_well, told) = sync("other");
+        assert!(!is_well && told.contains("chart-matches"), "Helm {version}: {told}");
+        assert_eq!(scene.newest(), (2, "deployed".to_owned()), "Helm {version}");
+        before.assert_unchanged(&scene);
     }
 }
 
