@@ -147,6 +147,16 @@ fn a_file_is_one_idea() {
 }
 
 #[test]
+fn a_script_is_one_idea() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    for entry in fs::read_dir(folder).expect("scripts can be read") {
+        let path = entry.expect("scripts can be read").path();
+        let lines = fs::read_to_string(&path).expect("a script is UTF-8").lines().count();
+        assert!(lines <= LONGEST_FILE, "{} has {lines} lines: past {LONGEST_FILE} it is two ideas", path.display());
+    }
+}
+
+#[test]
 fn the_arrows_are_checked() {
     assert!(!may_use("domain", "edge::cluster"));
     assert!(!may_use("edge::helm", "edge::cluster"));
