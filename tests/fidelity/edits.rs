@@ -1,10 +1,13 @@
 //! Edits, what they must come to, and what they may touch.
 
 use helm_csghub::domain::post_rendering::About;
-use helm_csghub::domain::profile::{self, Rule};
+use helm_csghub::domain::profile::{self, NamePattern, Rule, Select};
 use helm_csghub::postrender::{Rules, render};
 use serde_json::{Map, Value, json};
 use similar::{ChangeTag, DiffTag, TextDiff};
+
+/// In a path: every item of the list.
+pub(crate) const EVERY: &str = "*";
 
 /// A change of every object of a stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,17 +48,30 @@ impl Edit {
         }
     }
 
+    /// Returns by how many lines one object may grow: one for each key, and one for the item.
+    pub(crate) fn lines(&self) -> usize {
+        match self {
+            Self::Set(at, _) => at.len(),
+            Self::Add(at, _) => at.len() + 1,
+            Self::Remove(_) | Self::Without(..) => 0,
+        }
+    }
+
     /// Returns the rule of a profile that asks for the edit.
     pub(crate) fn rule(&self) -> Rule {
-        let path = |keys: &[String]| keys.iter().map(|key| format!("{key:?}")).collect::<Vec<_>>().join(".");
+        let path = |keys: &[String]| {
+            let step = |key: &String| if key == EVERY { "[*]".to_owned() } else { format!(".{key:?}") };
+            keys.iter().map(step).collect::<String>().trim_start_matches('.').to_owned()
+        };
         let change = match self {
-            Self::Set(at, value) => match (at.as_slice(), value) {
-                ([metadata, labels, key], Value::String(text)) if metadata == "metadata" && labels == "labels" => {
-                    json!({"set-labels": {key.clone(): text}})
-                }
+            Self::Set(at, value) => match (marks(at), value) {
+                (Some((section, key)), Value::String(text)) => json!({format!("set-{section}"): {key: text}}),
                 _ => json!({"set": {"path": path(at), "value": value}}),
             },
-            Self::Remove(at) => json!({"remove": path(at)}),
+            Self::Remove(at) => match marks(at) {
+                Some((section, key)) => json!({format!("remove-{section}"): [key]}),
+                None => json!({"remove": path(at)}),
+            },
             Self::Add(at, item) => json!({"add-items": {"path": path(at), "items": [item]}}),
             Self::Without(at, text) => json!({"remove-items": {"path": path(at), "values": [text]}}),
         };
@@ -64,45 +80,63 @@ impl Edit {
         profile::parse(&profile.to_string()).expect("a profile").post_render.remove(0)
     }
 
-    /// Returns what a document that means `old` must mean afterwards; nothing if the edit does not fit.
-    pub(crate) fn expected(&self, old: &Value) -> Option<Value> {
+    /// Returns what a document that means `old` must mean afterwards, if the edit is one of objects of that name, or of all; nothing if it
+    /// does not fit.
+    pub(crate) fn expected_of(&self, old: &Value, name: Option<&str>) -> Option<Value> {
         let mut new = old.clone();
-        self.change_objects(&mut new)?;
+        self.change_objects(&mut new, name, "")?;
         Some(new)
     }
 
-    fn change_objects(&self, value: &mut Value) -> Option<()> {
-        let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if kind.ends_with("List")
-            && let Some(items) = value.get_mut("items").and_then(Value::as_array_mut)
-        {
-            return items.iter_mut().try_for_each(|item| self.change_objects(item));
-        }
-        if kind.is_empty() { Some(()) } else { self.change(value) }
+    /// Returns what a document that means `old` must mean afterwards; nothing if the edit does not fit.
+    pub(crate) fn expected(&self, old: &Value) -> Option<Value> {
+        self.expected_of(old, None)
     }
 
-    fn change(&self, object: &mut Value) -> Option<()> {
+    /// What has a list `items` is a list, whatever its kind; its items may leave out their type.
+    fn change_objects(&self, value: &mut Value, name: Option<&str>, of_list: &str) -> Option<()> {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let has_type = !(text("kind").is_empty() && text("apiVersion").is_empty());
+        let kind = if has_type { text("kind") } else { of_list.to_owned() };
+        if !kind.is_empty()
+            && let Some(items) = value.get_mut("items").and_then(Value::as_array_mut)
+        {
+            let of_items = kind.strip_suffix("List").unwrap_or_default();
+            return items.iter_mut().try_for_each(|item| self.change_objects(item, name, of_items));
+        }
+        let named = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        if kind.is_empty() || name.is_some_and(|name| name != named) {
+            return Some(());
+        }
+        // Keys at the end of a path may be missing, items never are made.
+        let path = self.path();
+        let keys = path.iter().rposition(|key| key == EVERY).map_or(0, |every| every + 1);
+        let (fixed, keys) = path.split_at(keys);
+        each(value, fixed, &mut |place| self.change(place, keys))
+    }
+
+    fn change(&self, object: &mut Value, at: &[String]) -> Option<()> {
         match self {
-            Self::Set(at, value) => {
+            Self::Set(_, value) => {
                 let place = make(object, at)?;
                 if place.is_object() || place.is_array() {
                     return None;
                 }
                 *place = value.clone();
             }
-            Self::Remove(at) => {
+            Self::Remove(_) => {
                 let (last, above) = at.split_last()?;
                 if let Some(Value::Object(map)) = find(object, above) {
                     map.shift_remove(last);
                 }
             }
-            Self::Add(at, item) => match make(object, at)? {
+            Self::Add(_, item) => match make(object, at)? {
                 Value::Array(items) if items.contains(item) => {}
                 Value::Array(items) => items.push(item.clone()),
                 place @ Value::Null => *place = json!([item]),
                 _ => return None,
             },
-            Self::Without(at, text) => {
+            Self::Without(_, text) => {
                 if let Some(Value::Array(items)) = find(object, at) {
                     let words = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
                     items.retain(|item| item.is_array() || item.is_object() || words(item) != *text);
@@ -110,6 +144,28 @@ impl Edit {
             }
         }
         Some(())
+    }
+}
+
+/// Tells whether keys lead to a label or an annotation.
+fn marks(at: &[String]) -> Option<(&str, &str)> {
+    match at {
+        [metadata, section, key] if metadata == "metadata" && (section == "labels" || section == "annotations") => {
+            Some((section, key))
+        }
+        _ => None,
+    }
+}
+
+/// Does something to every value at those steps that is there.
+fn each(value: &mut Value, path: &[String], act: &mut dyn FnMut(&mut Value) -> Option<()>) -> Option<()> {
+    match path {
+        [] => act(value),
+        [every, rest @ ..] if every == EVERY => match value {
+            Value::Array(items) => items.iter_mut().try_for_each(|item| each(item, rest, act)),
+            _ => Some(()),
+        },
+        [key, rest @ ..] => value.get_mut(key).map_or(Some(()), |below| each(below, rest, act)),
     }
 }
 
@@ -129,8 +185,17 @@ fn make<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
 
 /// Returns the stream after the edits.
 pub(crate) fn edited(text: &[u8], edits: &[&Edit]) -> Result<Vec<u8>, String> {
-    let rules: Vec<Rule> =
-        edits.iter().enumerate().map(|(index, edit)| Rule { name: format!("edit-{index}"), ..edit.rule() }).collect();
+    edited_where(text, edits, None)
+}
+
+/// Returns the stream after the edits of objects of that name, or of all.
+pub(crate) fn edited_where(text: &[u8], edits: &[&Edit], name: Option<&str>) -> Result<Vec<u8>, String> {
+    let names: Vec<NamePattern> = name.iter().map(|name| name.parse().expect("a name")).collect();
+    let rule = |(index, edit): (usize, &&Edit)| {
+        let select = Select { names: names.clone(), ..Select::default() };
+        Rule { name: format!("edit-{index}"), select, ..edit.rule() }
+    };
+    let rules: Vec<Rule> = edits.iter().enumerate().map(rule).collect();
     let rules = Rules::new(&rules, About::default()).expect("they need to know nothing");
     let mut output = Vec::new();
     render(text, &mut output, &rules).map_err(|error| error.to_string())?;

@@ -1,8 +1,8 @@
 //! The judge: a Go program that decodes YAML as Helm does.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -54,6 +54,38 @@ pub(crate) fn decode(judge: &Path, documents: &[impl AsRef<[u8]> + Sync]) -> Vec
     let verdicts: Vec<Verdict> = text.lines().map(verdict).collect();
     assert_eq!(verdicts.len(), documents.len(), "the judge answers to each");
     verdicts
+}
+
+/// A judge that is asked again and again.
+pub(crate) struct Session {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Session {
+    pub(crate) fn open(judge: &Path) -> Self {
+        let mut child =
+            Command::new(judge).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the judge starts");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        Self { child, answers }
+    }
+
+    /// Returns what a document means to Go.
+    pub(crate) fn decode(&mut self, document: &str) -> Verdict {
+        assert!(!document.contains('\0'), "a zero byte separates documents");
+        let question = self.child.stdin.as_mut().expect("a pipe");
+        question.write_all(format!("{document}\0").as_bytes()).expect("the judge reads");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the judge answers");
+        verdict(line.trim_end_matches('\n'))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
 }
 
 fn verdict(line: &str) -> Verdict {

@@ -14,4 +14,6 @@ mod corpus;
 mod edits;
 mod generated;
 mod judge;
+mod manifests;
+mod places;
 mod real;

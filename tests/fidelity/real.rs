@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 
 use crate::edits::{Edit, edited, lines_changed, usual};
 use crate::judge::{decode, judge, say};
+use crate::places::strays;
 
 /// Returns the rendered releases and CRDs beside the charts; none where they are not at hand.
 fn releases() -> Vec<(String, String)> {
@@ -97,6 +98,10 @@ fn real_releases_mean_what_they_meant_with_the_edit() {
                     wrong.push(format!("{name}, {what}, document {index}: other bytes of the same meaning"));
                 }
                 edits_made += usize::from(before != after);
+                if let (Ok(value), true) = (before, old[index] != new[index]) {
+                    let strays = strays(&old[index], &new[index], value, &[edit], None);
+                    wrong.extend(strays.map(|strays| format!("{name}, {what}, document {index}: {strays}")));
+                }
                 if matches!(edit, Edit::Set(..)) {
                     let (places, come) = lines_changed(&old[index], &new[index]);
                     if places > 1 || come > 3 {
@@ -109,5 +114,8 @@ fn real_releases_mean_what_they_meant_with_the_edit() {
         }
     }
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n"));
-    say(&format!("fidelity: {} real files, {all} documents, {edits_made} edits, 0 changes of meaning", releases.len()));
+    say(&format!(
+        "fidelity: {} real files, {all} documents, {edits_made} edits, 0 changes of meaning, no other line changed",
+        releases.len()
+    ));
 }

@@ -1,5 +1,5 @@
 // Says what YAML documents mean to Go, as Helm and kubectl decode them. Documents come on standard input, each ended by a zero
-// byte; for each a line goes out: its JSON, or `!` and the error.
+// byte; for each a line goes out: its JSON, or `!` and the error. Whoever asks may wait for the answer before the next question.
 package main
 
 import (
@@ -27,14 +27,21 @@ func decode(document []byte) (line string) {
 }
 
 func main() {
-	input, err := io.ReadAll(os.Stdin)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	input := bufio.NewReaderSize(os.Stdin, 1<<20)
 	output := bufio.NewWriterSize(os.Stdout, 1<<20)
-	defer output.Flush()
-	for _, document := range bytes.Split(bytes.TrimSuffix(input, []byte{0}), []byte{0}) {
-		fmt.Fprintln(output, decode(document))
+	for {
+		document, err := input.ReadBytes(0)
+		if err != nil && err != io.EOF {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		if err == nil {
+			fmt.Fprintln(output, decode(bytes.TrimSuffix(document, []byte{0})))
+		}
+		if err == io.EOF || input.Buffered() == 0 {
+			if output.Flush() != nil || err == io.EOF {
+				return
+			}
+		}
 	}
 }
