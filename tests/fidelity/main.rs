@@ -17,3 +17,4 @@ mod judge;
 mod manifests;
 mod places;
 mod real;
+mod targets;
