@@ -7,6 +7,7 @@
 )]
 
 mod facts_format;
+mod offline;
 mod post_render;
 mod preflight;
 mod properties;
