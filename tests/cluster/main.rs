@@ -17,6 +17,7 @@ mod kill;
 mod locks;
 mod plugin;
 mod post_render;
+mod post_render_fails;
 mod proxy;
 mod read_only;
 mod real_charts;

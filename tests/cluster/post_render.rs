@@ -44,7 +44,7 @@ post-render:
 ";
 
 /// Returns `helm upgrade` of the release with our post-renderer and those arguments, as a user writes it.
-fn upgrade(scene: &Scene<'_>, arguments: &[&str]) -> Command {
+pub(crate) fn upgrade(scene: &Scene<'_>, arguments: &[&str]) -> Command {
     let folder = scene.folder().join("plugins");
     let plugin = if folder.exists() { folder.join("helm-csghub") } else { archive(&folder) };
     let mut command = scene.in_environment(scene.helm.binary.clone(), &["upgrade", "shop"]);
@@ -60,18 +60,18 @@ fn upgrade(scene: &Scene<'_>, arguments: &[&str]) -> Command {
     command
 }
 
-fn profile(scene: &Scene<'_>, text: &str) -> PathBuf {
+pub(crate) fn profile(scene: &Scene<'_>, text: &str) -> PathBuf {
     let path = scene.folder().join("profile.yaml");
     fs::write(&path, text).expect("written");
     path
 }
 
-fn option(path: &Path) -> String {
+pub(crate) fn option(path: &Path) -> String {
     format!("--profile-file={}", path.display())
 }
 
 /// Returns what users see of every object, hooks aside, without what differs between namespaces.
-fn objects(bed: &Bed, namespace: &str) -> BTreeMap<String, Value> {
+pub(crate) fn objects(bed: &Bed, namespace: &str) -> BTreeMap<String, Value> {
     let mut objects = Contents::of_namespace(bed, namespace).into_objects();
     objects.retain(|_, object| !object.to_string().contains("helm.sh/hook\""));
     for object in objects.values_mut() {
@@ -244,7 +244,7 @@ fn the_example_for_argo_cd_renders_what_helm_renders_with_the_rules() {
 }
 
 /// Returns the same command with another word in the place of one.
-fn replace_argument(command: &Command, one: &std::ffi::OsStr, other: &std::ffi::OsStr) -> Command {
+pub(crate) fn replace_argument(command: &Command, one: &std::ffi::OsStr, other: &std::ffi::OsStr) -> Command {
     let mut replaced = Command::new(command.get_program());
     replaced.args(command.get_args().map(|word| if word == one { other } else { word }));
     for (name, value) in command.get_envs() {
