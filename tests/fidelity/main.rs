@@ -17,4 +17,5 @@ mod judge;
 mod manifests;
 mod places;
 mod real;
+mod real_rules;
 mod targets;

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
-use crate::edits::{Edit, edited, lines_changed, usual};
+use crate::edits::{EVERY, Edit, edited, lines_changed, usual};
 use crate::judge::{decode, judge, say};
 use crate::places::strays;
 
 /// Returns the rendered releases and CRDs beside the charts; none where they are not at hand.
-fn releases() -> Vec<(String, String)> {
+pub(crate) fn releases() -> Vec<(String, String)> {
     let Some(charts) = env::var_os("CSGHUB_REAL_CHARTS").map(PathBuf::from) else { return Vec::new() };
     let mut files = Vec::new();
     let mut folders = vec![charts.join("../data")];
@@ -70,13 +70,23 @@ fn real_releases_mean_what_they_meant_with_the_edit() {
     edits.push(("replicas", Edit::Set(at(&["spec", "replicas"]), 3.into())));
     edits.push(("no spec", Edit::Remove(at(&["spec"]))));
     edits.push(("no data", Edit::Remove(at(&["data"]))));
+    edits.push((
+        "image policy",
+        Edit::Remove(at(&["spec", "template", "spec", "containers", EVERY, "imagePullPolicy"])),
+    ));
+    let several = ["no data", "label", "replicas", "image policy", "annotation", "new field"];
+    let one = |name: &str| edits.iter().find(|(of, _)| *of == name).expect("an edit").1.clone();
+    let several = several.map(one).to_vec();
+    let mut edits: Vec<(&str, Vec<Edit>)> = edits.into_iter().map(|(name, edit)| (name, vec![edit])).collect();
+    edits.push(("several", several));
     for (name, text) in &releases {
         assert_eq!(edited(text.as_bytes(), &[]).as_deref(), Ok(text.as_bytes()), "{name}");
         let old = documents(text);
         let before = decode(judge, &old);
         all += old.len();
-        for (what, edit) in &edits {
-            let output = match edited(text.as_bytes(), &[edit]) {
+        for (what, edits) in &edits {
+            let edits: Vec<&Edit> = edits.iter().collect();
+            let output = match edited(text.as_bytes(), &edits) {
                 Ok(output) => String::from_utf8(output).expect("a text"),
                 Err(error) => {
                     wrong.push(format!("{name}, {what}: {error}"));
@@ -90,7 +100,10 @@ fn real_releases_mean_what_they_meant_with_the_edit() {
                 continue;
             }
             for (index, (before, after)) in before.iter().zip(&after).enumerate() {
-                let expected = before.as_ref().ok().and_then(|before| edit.expected(before));
+                let expected = before
+                    .as_ref()
+                    .ok()
+                    .and_then(|before| edits.iter().try_fold(before.clone(), |value, edit| edit.expected(&value)));
                 if after.as_ref().ok() != expected.as_ref() {
                     wrong.push(format!("{name}, {what}, document {index}: {after:?}\n  and not {expected:?}"));
                 }
@@ -99,10 +112,10 @@ fn real_releases_mean_what_they_meant_with_the_edit() {
                 }
                 edits_made += usize::from(before != after);
                 if let (Ok(value), true) = (before, old[index] != new[index]) {
-                    let strays = strays(&old[index], &new[index], value, &[edit], None);
+                    let strays = strays(&old[index], &new[index], value, &edits, None);
                     wrong.extend(strays.map(|strays| format!("{name}, {what}, document {index}: {strays}")));
                 }
-                if matches!(edit, Edit::Set(..)) {
+                if matches!(edits.as_slice(), [Edit::Set(..)]) {
                     let (places, come) = lines_changed(&old[index], &new[index]);
                     if places > 1 || come > 3 {
                         wrong.push(format!(
