@@ -18,6 +18,7 @@ mod locks;
 mod plugin;
 mod post_render;
 mod post_render_fails;
+mod post_render_rules;
 mod proxy;
 mod read_only;
 mod real_charts;
