@@ -21,13 +21,15 @@ pub(in crate::postrender) struct Written<'a> {
 
 impl<'a> Written<'a> {
     /// Returns the scalar that stands in that range of a text; nothing if more counts than its bytes (a block that says how deep it is,
-    /// which it counts from its parent; one with nothing but blank lines; blanks without a break behind it, which may belong to it). No part of it stands before `from`.
+    /// which it counts from its parent; one with nothing but blank lines; blanks behind it that end the text or a line with a mere
+    /// carriage return, which may belong to it). No part of it stands before `from`.
     pub(super) fn of(text: &'a str, kind: Kind, range: Range<usize>, from: usize) -> Option<Self> {
         if kind != Kind::Block {
             return Some(Self { kind, bytes: text.get(range)?, ends_text: false });
         }
         let behind = text.get(range.end..)?;
-        if range.is_empty() || !behind.is_empty() && behind.trim_start_matches([' ', '\t']).is_empty() {
+        let follows = behind.trim_start_matches([' ', '\t']);
+        if range.is_empty() || follows.starts_with('\r') || follows.is_empty() && !behind.is_empty() {
             return None;
         }
         let header = header(text, from, range.start)?;
@@ -139,6 +141,7 @@ mod tests {
             ("a: |+\n  x\n\n", "x\n\n"),
             ("a: |\n  x", "x"),
             ("|\n-- b\t\n ", "-- b\t\n \n"),
+            ("a: |-\n x\n  \r\r", "x\n "),
             ("a: --- x\n  y\n", "--- x y"),
             ("a: x\n\n  y\n", "x\ny"),
             ("a: \"\\u00e9\\\n  b\"\n", "éb"),
