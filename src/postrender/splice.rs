@@ -253,11 +253,14 @@ impl Writing<'_, '_> {
         if before.bytes().all(|byte| byte == b' ') {
             return Ok(line_start..end);
         }
-        // The first key behind a dash: the next key moves up to it, and what stands between goes.
-        match next {
-            Some(next) => Ok(start..self.entry_start(next.start)?),
-            None => Err(self.refuse(start, "nothing would be left of the list item")),
+        // The first key behind a dash: the next key moves up to it, unless a comment stands between.
+        let next = next.ok_or_else(|| self.refuse(start, "nothing would be left of the list item"))?;
+        let next = self.entry_start(next.start)?;
+        if self.tree.text().get(end..next).unwrap_or_default().trim_ascii().is_empty() {
+            return Ok(start..next);
         }
+        let removed = self.tree.text().get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r']);
+        Ok(line_start + before.trim_end().len()..start + removed.len())
     }
 
     /// Returns the splice that writes new entries before a key.
@@ -340,20 +343,29 @@ impl Writing<'_, '_> {
         let first_kept = children.iter().find(|child| !gone(child));
         let last_kept = children.iter().rev().find(|child| !gone(child));
         let mut splices = Vec::new();
-        for (index, child) in children.iter().enumerate().filter(|(_, child)| gone(child)) {
-            let end = children.get(index + 1).map_or(child.end, |next| next.start);
-            splices.push(Splice { range: child.start..end, text: String::new() });
-        }
-        if let (Some(last_gone), Some(last_kept)) = (children.last().filter(|last| gone(last)), last_kept) {
-            // With those at the end goes the comma before them.
-            splices.retain(|splice| splice.range.start < last_kept.end);
-            splices.push(Splice { range: last_kept.end..last_gone.end, text: String::new() });
-        }
-        if let (Some(last), None) = (children.last(), last_kept) {
-            // A comma may stand behind the last one.
-            let rest = tree.text().get(last.end..close).unwrap_or_default().trim_start();
-            if let (true, Some(splice)) = (rest.starts_with(','), splices.last_mut()) {
-                splice.range.end = close - rest.len() + 1;
+        if self.has_comments(children, open, close) {
+            let mut done = open;
+            let behind = children.iter().skip(1).map(|next| next.start).chain([close]);
+            for (child, behind) in children.iter().zip(behind).filter(|(child, _)| gone(child)) {
+                splices.extend(self.beside_comments(child, done, behind));
+                done = splices.last().map_or(open, |splice| splice.range.end);
+            }
+        } else {
+            for (index, child) in children.iter().enumerate().filter(|(_, child)| gone(child)) {
+                let end = children.get(index + 1).map_or(child.end, |next| next.start);
+                splices.push(Splice { range: child.start..end, text: String::new() });
+            }
+            if let (Some(last_gone), Some(last_kept)) = (children.last().filter(|last| gone(last)), last_kept) {
+                // With those at the end goes the comma before them.
+                splices.retain(|splice| splice.range.start < last_kept.end);
+                splices.push(Splice { range: last_kept.end..last_gone.end, text: String::new() });
+            }
+            if let (Some(last), None) = (children.last(), last_kept) {
+                // A comma may stand behind the last one.
+                let rest = tree.text().get(last.end..close).unwrap_or_default().trim_start();
+                if let (true, Some(splice)) = (rest.starts_with(','), splices.last_mut()) {
+                    splice.range.end = close - rest.len() + 1;
+                }
             }
         }
         let entries = collected.entries.iter().map(|(key, value)| writer::flow_entry(key, value, quotes));
@@ -372,6 +384,54 @@ impl Writing<'_, '_> {
         }
         Ok(splices)
     }
+
+    /// Tells whether comments stand between what is in the brackets.
+    fn has_comments(&self, children: &[Child], open: usize, close: usize) -> bool {
+        let ends = [open].into_iter().chain(children.iter().map(|child| child.end));
+        let starts = children.iter().map(|child| child.start).chain([close]);
+        ends.zip(starts).any(|(end, start)| self.tree.text().get(end..start).unwrap_or_default().contains('#'))
+    }
+
+    /// Returns the splices that take a child out of brackets with comments in them: it goes with its comma and the comment behind it on its
+    /// line. A comma before it may stay: YAML takes it. What stands before `done` has been seen to.
+    fn beside_comments(&self, child: &Child, done: usize, behind: usize) -> Vec<Splice> {
+        let text = self.tree.text();
+        let removal = |range| Splice { range, text: String::new() };
+        let line_start = self.tree.line_start(child.start);
+        let before = text.get(line_start..child.start).unwrap_or_default();
+        let between = text.get(child.end..behind).unwrap_or_default();
+        let mut lines = between.split_inclusive('\n');
+        let first = lines.next().unwrap_or_default();
+        let Some(line) = first.strip_suffix('\n') else {
+            let comma = between.trim_end().len();
+            return vec![removal(child.start..child.end + if between.contains(',') { between.len() } else { comma })];
+        };
+        let mut splices = vec![removal(if before.trim().is_empty() && line_start > self.tree.start(self.node) {
+            line_start..child.end + first.len()
+        } else {
+            done.max(line_start + before.trim_end().len())..child.end + line.trim_end_matches('\r').len()
+        })];
+        if !code(line).contains(',') {
+            let mut at = child.end + first.len();
+            for line in lines {
+                if let Some(comma) = code(line).find(',') {
+                    splices.push(removal(at + comma..at + comma + 1));
+                    break;
+                }
+                at += line.len();
+            }
+        }
+        splices
+    }
+}
+
+/// Returns what stands before the comment of a line.
+fn code(line: &str) -> &str {
+    let comment = line
+        .match_indices('#')
+        .map(|(at, _)| at)
+        .find(|&at| at == 0 || line.as_bytes().get(at - 1).is_some_and(u8::is_ascii_whitespace));
+    line.get(..comment.unwrap_or(line.len())).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,10 +11,6 @@ use serde_json::{Value, json};
 
 use crate::edits::{EVERY, Edit};
 
-/// Two comments still go with what goes next to them: those between entries within brackets, and those between the first entry behind a
-/// dash and the second one, which moves up.
-const EVERY_COMMENT_STAYS: bool = false;
-
 enum What {
     Scalar { words: String, is_plain: bool, is_block: bool },
     Alias,
@@ -386,10 +382,8 @@ impl<'n> Search<'_, 'n> {
         }
         // Behind a dash: what is next moves up.
         match children.get(index + 1) {
-            Some(next) if !EVERY_COMMENT_STAYS || self.text[end..next.start].trim().is_empty() => {
-                child.start..next.start
-            }
-            _ => child.start..end,
+            Some(next) if self.text[end..next.start].trim().is_empty() => child.start..next.start,
+            _ => line + self.text[line..child.start].trim_end().len()..end,
         }
     }
 
@@ -399,10 +393,6 @@ impl<'n> Search<'_, 'n> {
         let before = index.checked_sub(1).map_or(node.start + 1, |before| children[before].end);
         let behind = children.get(index + 1).map_or(node.end - 1, |next| next.start);
         let mut ranges = Vec::new();
-        if !EVERY_COMMENT_STAYS {
-            ranges.push(before..behind);
-            return ranges;
-        }
         let line = self.line_end(child.end).min(behind);
         ranges.push(child.start..line);
         for between in [before..child.start, line..behind] {
@@ -480,8 +470,8 @@ fn what_goes_without_need_is_told() {
         (Edit::Without(keys(&["spec", "l"]), "x".to_owned()), "  - x # g\n", "", true),
         (Edit::Without(keys(&["spec", "l"]), "x".to_owned()), "  - x # g\n  # h\n", "", false),
         (Edit::Remove(keys(&["spec", "m", "p"])), "p: 1, # i\n", "\n", true),
-        (Edit::Remove(keys(&["spec", "m", "p"])), "p: 1, # i\n    # j\n    ", "", !EVERY_COMMENT_STAYS),
-        (Edit::Remove(keys(&["spec", "q", EVERY, "r"])), "r: 1\n    # s\n    t", "t", !EVERY_COMMENT_STAYS),
+        (Edit::Remove(keys(&["spec", "m", "p"])), "p: 1, # i\n    # j\n    ", "", false),
+        (Edit::Remove(keys(&["spec", "q", EVERY, "r"])), "r: 1\n    # s\n    t", "t", false),
     ];
     for (edit, goes, comes, is_fine) in cases {
         assert_eq!(old.matches(goes).count(), 1, "{goes}");
