@@ -8,6 +8,7 @@ pub mod facts;
 pub mod field_path;
 pub mod helm_error;
 pub mod helm_flags;
+pub mod image;
 pub mod journal;
 pub mod manifest;
 pub mod masking;

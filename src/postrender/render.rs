@@ -14,8 +14,8 @@ use super::rules::{self, Rules};
 use super::stream::{Document, Documents};
 use crate::domain::manifest::{self, ManifestError};
 use crate::domain::object::Object;
-use crate::domain::post_rendering::Notes;
-use crate::domain::profile::{Change, Subject};
+use crate::domain::post_rendering::{IdleRule, Notes};
+use crate::domain::profile::{Change, Rule, Subject};
 
 /// Output that is gathered before it is written, in bytes.
 const GATHERED: usize = 128 * 1024;
@@ -81,6 +81,7 @@ pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Not
         has_object: false,
         pending,
         added: Vec::new(),
+        selected: vec![0; rules.count()],
         last_byte: None,
     };
     while let Some(document) = documents.next().map_err(RenderError::Read)? {
@@ -102,6 +103,8 @@ struct Rendering<'r, W> {
     pending: Vec<rules::Addition>,
     /// Documents that were added.
     added: Vec<rules::Addition>,
+    /// How many objects each rule selected.
+    selected: Vec<usize>,
     /// The last byte that was written.
     last_byte: Option<u8>,
 }
@@ -182,14 +185,25 @@ impl<W: Write> Rendering<'_, W> {
         }
         let Some(wanted) = self.rules.wanted_by_all(&selecting) else { return self.parsed(document, &selecting) };
         if wanted.iter().all(|wanted| metadata.has(wanted)) {
+            self.count(&selecting);
             return Ok(Fate::Passes);
         }
         self.edited.clear();
         if metadata.write_with(lines, &wanted, &mut self.edited).is_none() {
             return self.parsed(document, &selecting);
         }
+        self.count(&selecting);
         self.note_marks(&selecting, &metadata, object);
         Ok(Fate::Marked(head.metadata))
+    }
+
+    /// Counts an object that those rules select.
+    fn count(&mut self, selecting: &[usize]) {
+        for &index in selecting {
+            if let Some(selected) = self.selected.get_mut(index) {
+                *selected += 1;
+            }
+        }
     }
 
     /// Notes which labels and annotations each rule set in this metadata, as the rules before it left them.
@@ -329,7 +343,14 @@ impl<W: Write> Rendering<'_, W> {
         }
         self.flush()?;
         self.output.flush().map_err(RenderError::Write)?;
-        let rules = self.rules;
+        let (rules, noted) = (self.rules, &self.notes.rules);
+        let has_changed = |rule: &Rule| noted.iter().any(|notes| notes.rule == rule.name);
+        let of_all =
+            self.selected.iter().enumerate().filter_map(|(index, &selected)| Some((rules.get(index)?, selected)));
+        let idle = of_all.filter(|(rule, selected)| *selected > 0 && !has_changed(rule));
+        let idle =
+            idle.map(|(rule, selected)| IdleRule { rule: rule.name.clone(), because: rule.because.clone(), selected });
+        self.notes.idle = idle.collect();
         self.notes.rules.sort_by_key(|notes| rules.place_of(&notes.rule));
         Ok(self.notes)
     }

@@ -17,6 +17,34 @@ pub struct Notes {
     pub changed: usize,
     /// By rule, in the order of the profile; only those that changed something.
     pub rules: Vec<RuleNotes>,
+    /// Rules that selected objects and changed none of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<IdleRule>,
+    /// What changes left alone, because it is not what they are for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<LeftAlone>,
+}
+
+/// A rule that changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IdleRule {
+    /// The rule.
+    pub rule: String,
+    /// Its reason.
+    pub because: String,
+    /// How many objects it selected.
+    pub selected: usize,
+}
+
+/// What a change left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftAlone {
+    /// The rule.
+    pub rule: String,
+    /// The object.
+    pub object: String,
+    /// What was left, and why.
+    pub what: String,
 }
 
 /// What one rule did.
@@ -48,10 +76,23 @@ impl Notes {
         }
     }
 
+    /// Notes that a rule left something alone; what it was is told once of an object.
+    pub fn leave(&mut self, rule: &str, object: &str, what: String) {
+        let left = LeftAlone { rule: rule.to_owned(), object: object.to_owned(), what };
+        let of_rule = self.left.iter().filter(|other| other.rule == rule).count();
+        if of_rule < NAMED && !self.left.contains(&left) {
+            self.left.push(left);
+        }
+    }
+
     /// Returns the notes as lines, a rule's objects below it.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
+        let left = |rule: &str| {
+            let of_rule: Vec<_> = self.left.iter().filter(|left| left.rule == rule).collect();
+            of_rule.into_iter().map(|left| format!("  {}: {}", left.object, left.what))
+        };
         for notes in &self.rules {
             lines.push(format!("{}: {} ({})", notes.rule, counted(notes.count, "change"), notes.because));
             lines.extend(notes.first.iter().map(|(object, what)| format!("  {object}: {what}")));
@@ -59,6 +100,11 @@ impl Notes {
             if more > 0 {
                 lines.push(format!("  and {more} more"));
             }
+            lines.extend(left(&notes.rule));
+        }
+        for IdleRule { rule, because, selected } in &self.idle {
+            lines.push(format!("{rule}: selected {}, changed none ({because})", counted(*selected, "object")));
+            lines.extend(left(rule));
         }
         lines
     }

@@ -16,9 +16,7 @@ use thiserror::Error;
 use super::yaml;
 
 pub use embedded::embedded;
-pub use rule::{
-    AddItems, Change, GroupKind, NamePattern, NotAPattern, RemoveItems, Rule, Select, SetField, TakeClaim, is_registry,
-};
+pub use rule::{AddItems, Change, GroupKind, NamePattern, NotAPattern, RemoveItems, Rule, Select, SetField, TakeClaim};
 pub use selection::{RuleError, Subject, holding};
 
 /// The version of this form.

@@ -11,6 +11,7 @@ use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
 use crate::domain::field_path::FieldPath;
+use crate::domain::image::Place;
 use crate::domain::object::Object;
 use crate::domain::version::satisfies;
 
@@ -434,25 +435,14 @@ impl Change {
                 None => Ok(()),
             },
             Self::MirrorImages(mirrors) => {
-                let begins = |image: &str| is_registry(image.split('/').next().unwrap_or_default());
-                match mirrors.iter().flat_map(|(from, to)| [from, to]).find(|image| !begins(image)) {
-                    Some(image) => {
-                        wrong(&format!("`{image}` does not begin with a registry, such as docker.io or host:5000"))
-                    }
+                match mirrors.iter().flat_map(|(from, to)| [from, to]).find(|place| Place::parse(place).is_none()) {
+                    Some(place) => wrong(&format!("`{place}` is no place of images")),
                     None => Ok(()),
                 }
             }
             _ => Ok(()),
         }
     }
-}
-
-/// Tells whether the first part of an image's name is a registry.
-///
-/// Source: `github.com/distribution/reference` `normalize.go`, `splitDockerDomain`.
-#[must_use]
-pub fn is_registry(name: &str) -> bool {
-    name.contains(['.', ':']) || name == "localhost" || name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 /// Source: `github.com/opencontainers/go-digest`: upper-case digits are refused.

@@ -176,6 +176,7 @@ impl<'r, W: Write> Rendering<'r, W> {
         }
         place.add_rules(&selecting);
         self.want_additions(&selecting);
+        self.count(&selecting);
         if !self.is_dropped(&selecting, || object.title()) {
             return Ok(Some(Work::of(rules, object, selecting)));
         }
@@ -203,9 +204,13 @@ impl<'r, W: Write> Rendering<'r, W> {
             let may_wait = editor.has_changes();
             let mirrored = may_wait.then(|| work.mirrored.clone());
             editor.begin();
-            let mut edit = ObjectEdit { editor: &mut *editor, object, mirrored: &mut work.mirrored };
+            let mut left = Vec::new();
+            let mut edit = ObjectEdit { editor: &mut *editor, object, mirrored: &mut work.mirrored, left: &mut left };
             match (rules::apply(change, self.rules.about(), &mut edit), mirrored) {
                 (Ok(done), _) => {
+                    for what in left {
+                        self.notes.leave(&rule.name, &work.title, what);
+                    }
                     if let Some(what) = done {
                         self.notes.add(&rule.name, &rule.because, || work.title.clone(), || what);
                     }

@@ -4,18 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{child, mappings, text};
 use super::{Done, ObjectEdit};
-use crate::domain::profile::is_registry;
+use crate::domain::image::{Image, Place};
 use crate::domain::wording::counted;
 
 /// The keys below which a pod's containers stand, in a workload or in a custom resource that holds a pod template.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
-/// Where an image without a registry comes from.
+/// What charts of gateways write where an injector puts an image of its own.
 ///
-/// Source: `github.com/distribution/reference` `normalize.go`.
-const DEFAULT_REGISTRY: &str = "docker.io";
-const OFFICIAL: &str = "library";
-const OLD_NAME: &str = "index.docker.io";
+/// Source: Istio, gateway injection.
+const INJECTED: &str = "auto";
 
 /// What images of containers were called before they were mirrored.
 #[derive(Debug, Clone, Default)]
@@ -33,48 +31,34 @@ impl Mirrored {
 
 /// Takes images from other registries; the longest of the names that an image begins with counts.
 pub(super) fn mirror(edit: &mut ObjectEdit<'_, '_, '_>, mirrors: &BTreeMap<String, String>) -> Done {
-    each("mirrored", edit, |image, _| {
-        let (place, rest) = mirrors
-            .iter()
-            .filter_map(|(from, to)| Some((from.len(), to, behind(image, from)?)))
-            .max_by_key(|(length, ..)| *length)
-            .map(|(_, to, rest)| (to.trim_end_matches('/'), rest))?;
-        Some(format!("{place}{rest}"))
+    let mirrors: Vec<(Place, &str)> =
+        mirrors.iter().filter_map(|(from, to)| Some((Place::parse(from)?, to.as_str()))).collect();
+    each("mirrored", edit, |_, image, _| {
+        let covering = mirrors.iter().filter_map(|(from, to)| Some((from.covered(image)?, from, to)));
+        // An official image that is named in full goes before a place of its name.
+        let (covered, _, to) = covering.max_by_key(|(covered, from, _)| (covered.len(), from.is_whole(covered)))?;
+        Some(format!("{}{}", to.trim_end_matches('/'), image.behind(covered)))
     })
-}
-
-/// Returns what follows that name of a registry or a place in it; nothing if the image does not come from there. An official image of
-/// Docker Hub has two names.
-fn behind(image: &str, from: &str) -> Option<String> {
-    let from = from.trim_end_matches('/');
-    let from = match from.strip_prefix(OLD_NAME) {
-        Some(path) if path.is_empty() || path.starts_with('/') => format!("{DEFAULT_REGISTRY}{path}"),
-        _ => from.to_owned(),
-    };
-    let full = full_name(image);
-    let official = full.strip_prefix(&format!("{DEFAULT_REGISTRY}/{OFFICIAL}/"));
-    let short = official.map(|name| format!("{DEFAULT_REGISTRY}/{name}"));
-    let rest = |name: &str| {
-        let rest = name.strip_prefix(&from)?;
-        (rest.is_empty() || rest.starts_with(['/', ':', '@'])).then(|| rest.to_owned())
-    };
-    rest(&full).or_else(|| rest(&short?))
 }
 
 /// Adds digests to images that have none; they are named as the chart names them, mirrored or not.
 pub(super) fn pin(edit: &mut ObjectEdit<'_, '_, '_>, digests: &BTreeMap<String, String>) -> Done {
-    each("pinned", edit, |image, of_chart| {
-        let of_chart: Vec<String> = of_chart.iter().map(|name| full_name(name)).collect();
-        let (_, digest) = digests.iter().find(|(of, _)| of_chart.contains(&full_name(of)) && !image.contains('@'))?;
-        Some(format!("{image}@{digest}"))
+    let digests: Vec<(Image<'_>, &str)> =
+        digests.iter().filter_map(|(of, digest)| Some((Image::parse(of)?, digest.as_str()))).collect();
+    each("pinned", edit, |now, image, of_chart| {
+        let of_chart: Vec<Image<'_>> = of_chart.iter().filter_map(|name| Image::parse(name)).collect();
+        let is_of_chart = |of: &Image<'_>| of_chart.iter().any(|name| name.is_same(of));
+        let (_, digest) = digests.iter().find(|(of, _)| image.digest().is_none() && is_of_chart(of))?;
+        Some(format!("{now}@{digest}"))
     })
 }
 
-/// Gives images other names, which `new` makes of what they are called now and what the chart calls them.
+/// Gives images other names, which `new` makes of what they are called now and what the chart calls them. What is no image, and what an
+/// injector fills in, is left alone.
 fn each(
     what: &str,
     edit: &mut ObjectEdit<'_, '_, '_>,
-    new: impl Fn(&str, &BTreeSet<String>) -> Option<String>,
+    new: impl Fn(&str, &Image<'_>, &BTreeSet<String>) -> Option<String>,
 ) -> Done {
     let (mut changed, mut called) = (0, BTreeMap::new());
     for mapping in mappings(edit.editor, edit.object.root)? {
@@ -88,7 +72,17 @@ fn each(
                 let name = name.map(|name| edit.editor.value(name)).transpose()?.flatten();
                 let name = name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
                 let of_chart = edit.mirrored.of_chart(&(list, name.clone(), now.clone()));
-                let becomes = new(&now, &of_chart).filter(|becomes| *becomes != now);
+                let becomes = match Image::parse(&now) {
+                    _ if now == INJECTED => {
+                        edit.left.push(format!("left the image `{now}`, in whose place an injector puts another"));
+                        None
+                    }
+                    None => {
+                        edit.left.push(format!("left the image `{now}`, which is no name of one"));
+                        None
+                    }
+                    Some(named) => new(&now, &named, &of_chart).filter(|becomes| *becomes != now),
+                };
                 if let Some(becomes) = &becomes {
                     changed += usize::from(edit.editor.replace(image, becomes.as_str().into())?);
                 }
@@ -99,53 +93,4 @@ fn each(
     }
     edit.mirrored.0 = called;
     Ok((changed > 0).then(|| format!("{what} {}", counted(changed, "image"))))
-}
-
-/// Returns the image with its registry: `docker.io/library/nginx:1` for `nginx:1`.
-fn full_name(image: &str) -> String {
-    let of_hub = |path: &str| {
-        let official = if path.contains('/') { String::new() } else { format!("{OFFICIAL}/") };
-        format!("{DEFAULT_REGISTRY}/{official}{path}")
-    };
-    match image.split_once('/') {
-        Some((DEFAULT_REGISTRY | OLD_NAME, path)) => of_hub(path),
-        Some((first, _)) if is_registry(first) => image.to_owned(),
-        _ => of_hub(image),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_without_a_registry_is_of_docker_hub() {
-        for (image, full) in [
-            ("nginx:1", "docker.io/library/nginx:1"),
-            ("a/b", "docker.io/a/b"),
-            ("docker.io/nginx", "docker.io/library/nginx"),
-            ("index.docker.io/library/nginx", "docker.io/library/nginx"),
-            ("quay.io/a/b:1", "quay.io/a/b:1"),
-            ("localhost/a", "localhost/a"),
-            ("host:5000/a", "host:5000/a"),
-        ] {
-            assert_eq!(full_name(image), full);
-        }
-    }
-
-    #[test]
-    fn a_place_may_be_named_in_every_way_that_an_image_can() {
-        for (image, from, rest) in [
-            ("nginx:1", "docker.io", Some("/library/nginx:1")),
-            ("nginx:1", "index.docker.io", Some("/library/nginx:1")),
-            ("nginx:1", "docker.io/library", Some("/nginx:1")),
-            ("nginx:1", "docker.io/nginx", Some(":1")),
-            ("a/b@sha256:0", "docker.io/a/", Some("/b@sha256:0")),
-            ("a/b", "docker.io/b", None),
-            ("ab/c", "docker.io/a", None),
-            ("quay.io/a", "docker.io", None),
-        ] {
-            assert_eq!(behind(image, from).as_deref(), rest, "{image} from {from}");
-        }
-    }
 }

@@ -64,6 +64,11 @@ impl Rules {
         self.holding.get(index)
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.holding.len()
+    }
+
     /// Returns where the rule of that name stands.
     pub(super) fn place_of(&self, name: &str) -> Option<usize> {
         self.holding.iter().position(|rule| rule.name == name)
@@ -165,6 +170,8 @@ pub(super) struct ObjectEdit<'e, 't, 'a> {
     pub(super) object: &'e Found,
     /// What its images were called.
     pub(super) mirrored: &'e mut Mirrored,
+    /// What a change left alone, and why.
+    pub(super) left: &'e mut Vec<String>,
 }
 
 impl ObjectEdit<'_, '_, '_> {
