@@ -110,12 +110,6 @@ impl<'a> Image<'a> {
         self.digest
     }
 
-    /// The tag that it names.
-    #[must_use]
-    pub fn tag(&self) -> Option<&'a str> {
-        self.tag
-    }
-
     /// Returns what stands behind that part of its full name, tag and digest included.
     #[must_use]
     pub fn behind(&self, covered: &str) -> String {
@@ -129,17 +123,18 @@ impl<'a> Image<'a> {
         behind
     }
 
-    /// Tells whether both name the same image: `nginx` and `docker.io/library/nginx:latest` do.
+    /// Returns all of it: `docker.io/library/nginx:latest` for `nginx`.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        let tag = |image: &Self| image.tag.or(image.digest.is_none().then_some(DEFAULT_TAG)).map(str::to_owned);
-        self.repository == other.repository && self.digest == other.digest && tag(self) == tag(other)
+    pub fn full_name(&self) -> String {
+        let tag = self.tag.or(self.digest.is_none().then_some(DEFAULT_TAG));
+        let all = Image { repository: String::new(), tag, digest: self.digest };
+        format!("{}{}", self.repository, all.behind(""))
     }
 }
 
 /// Tells whether the first part of an image's name is a registry.
 #[must_use]
-fn is_registry(name: &str) -> bool {
+pub fn is_registry(name: &str) -> bool {
     name.contains(['.', ':']) || name == "localhost" || name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
@@ -227,11 +222,9 @@ mod tests {
 
     #[test]
     fn an_image_without_a_tag_is_the_latest() {
-        let is_same =
-            |one: &str, other: &str| Image::parse(one).expect(one).is_same(&Image::parse(other).expect(other));
-        assert!(is_same("nginx", "docker.io/library/nginx:latest"));
-        assert!(!is_same("nginx", "nginx:1"));
-        let pinned = format!("nginx@{DIGEST}");
-        assert!(is_same(&pinned, &pinned) && !is_same(&pinned, "nginx"));
+        let full_name = |image: &str| Image::parse(image).expect(image).full_name();
+        assert_eq!(full_name("nginx"), "docker.io/library/nginx:latest");
+        assert_eq!(full_name("nginx:1"), "docker.io/library/nginx:1");
+        assert_eq!(full_name(&format!("nginx@{DIGEST}")), format!("docker.io/library/nginx@{DIGEST}"));
     }
 }

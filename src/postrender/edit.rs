@@ -415,7 +415,8 @@ impl<'t, 'a> Editor<'t, 'a> {
         self.refuse(node, "an alias stands where a change is to be made; write out what it names")
     }
 
-    fn refuse(&self, node: NodeId, because: &str) -> Refusal {
+    /// Refuses because of a node.
+    pub(super) fn refuse(&self, node: NodeId, because: &str) -> Refusal {
         Refusal::at(self.tree, self.tree.start(node), because)
     }
 

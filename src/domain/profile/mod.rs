@@ -4,6 +4,7 @@
 //! What YAML 1.1 and 1.2 read differently (`yes`, `0644`) must be quoted, because a profile's values end up in manifests.
 
 mod embedded;
+mod meaning;
 mod reading;
 mod rule;
 mod selection;

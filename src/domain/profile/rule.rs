@@ -11,9 +11,6 @@ use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
 use crate::domain::field_path::FieldPath;
-use crate::domain::image::Place;
-use crate::domain::object::Object;
-use crate::domain::version::satisfies;
 
 /// A change of some documents, with its reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -185,7 +182,7 @@ impl GroupKind {
     }
 
     /// Tells whether there is no such kind: the core group is closed.
-    fn matches_nothing(&self) -> bool {
+    pub(super) fn matches_nothing(&self) -> bool {
         self.group.is_empty() && self.kind != "*" && !CORE_KINDS.contains(&self.kind.as_str())
     }
 }
@@ -290,28 +287,6 @@ impl Rule {
             }
         }
     }
-
-    /// Checks what no type says; the error is a field within the rule and what is wrong with it.
-    pub(super) fn check(&self) -> Result<(), (String, String)> {
-        for (field, version) in [("from", &self.select.from), ("to", &self.select.to)] {
-            if let Some(version) = version
-                && let Err(error) = satisfies(version, "1.0.0")
-            {
-                return Err((format!("select.{field}"), error.to_string()));
-            }
-        }
-        if let Some(of) = self.select.kinds.iter().find(|of| of.matches_nothing()) {
-            let kind = &of.kind;
-            let cause = format!(
-                "`{kind}` is no kind of the core group, and would select nothing: write its group, too, as in `Deployment.apps`"
-            );
-            return Err(("select.kinds".to_owned(), cause));
-        }
-        for (index, change) in self.changes.iter().enumerate() {
-            change.check().map_err(|(within, cause)| (format!("changes[{index}].{within}"), cause))?;
-        }
-        Ok(())
-    }
 }
 
 /// Makes whole numbers of `1.0` and `1e3`, and a float of what no signed integer of 64 bits holds, as Kubernetes reads them.
@@ -406,47 +381,4 @@ impl Change {
             Self::SlimCrdDescriptions => "slim-crd-descriptions",
         }
     }
-
-    fn check(&self) -> Result<(), (String, String)> {
-        let wrong = |cause: &str| Err((self.word().to_owned(), cause.to_owned()));
-        match self {
-            Self::Set(SetField { value, .. }) if value.is_array() || value.is_object() || value.is_null() => wrong(
-                "the value must be a text, a number or a boolean; `add-items` adds to lists, `remove` takes a field away",
-            ),
-            Self::AddItems(AddItems { key: Some(key), items, .. })
-                if items.iter().any(|item| item.get(key).is_none()) =>
-            {
-                wrong(&format!("an item has no `{key}`"))
-            }
-            Self::AddItems(AddItems { key: Some(key), items, .. })
-                if items
-                    .iter()
-                    .enumerate()
-                    .any(|(index, item)| items.iter().take(index).any(|earlier| earlier.get(key) == item.get(key))) =>
-            {
-                wrong(&format!("two items have the same `{key}`"))
-            }
-            Self::AddDocument(document) => match Object::new(Value::Object(document.clone())) {
-                Ok(_) => Ok(()),
-                Err(error) => wrong(&error.to_string()),
-            },
-            Self::PinImages(images) => match images.values().find(|digest| !is_digest(digest)) {
-                Some(digest) => wrong(&format!("`{digest}` is no digest such as sha256:<64 lower-case digits>")),
-                None => Ok(()),
-            },
-            Self::MirrorImages(mirrors) => {
-                match mirrors.iter().flat_map(|(from, to)| [from, to]).find(|place| Place::parse(place).is_none()) {
-                    Some(place) => wrong(&format!("`{place}` is no place of images")),
-                    None => Ok(()),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Source: `github.com/opencontainers/go-digest`: upper-case digits are refused.
-fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:")
-        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }

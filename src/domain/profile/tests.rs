@@ -154,6 +154,67 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
+fn what_images_are_called_is_said_so_that_it_can_work() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let other = format!("sha256:{}", "1".repeat(64));
+    let cases = [
+        (
+            "mirror-images: {nginx: m.corp/a}".to_owned(),
+            "does not begin with a registry, such as docker.io or host:5000: write a registry",
+        ),
+        ("mirror-images: {docker.io: 'https://m.corp/a'}".to_owned(), "begins with a scheme: write `m.corp/a`"),
+        ("mirror-images: {'https://docker.io': m.corp}".to_owned(), "begins with a scheme: write `docker.io`"),
+        (
+            "mirror-images: {docker.io: 'm.corp/nginx:1.27'}".to_owned(),
+            "has a tag or a digest, and images keep theirs: write `m.corp/nginx`",
+        ),
+        ("mirror-images: {'docker.io/nginx:1': m.corp}".to_owned(), "images keep theirs: write `docker.io/nginx`"),
+        (
+            format!("mirror-images: {{'docker.io/nginx@{digest}': m.corp}}"),
+            "images keep theirs: write `docker.io/nginx`",
+        ),
+        ("mirror-images: {docker.io: 'm.corp/a '}".to_owned(), "has a blank in it: write `m.corp/a`"),
+        ("mirror-images: {docker.io: 'm.corp/a b'}".to_owned(), "has a blank in it: write a registry and a path"),
+        (
+            "mirror-images: {docker.io: m.corp/A}".to_owned(),
+            "has upper-case letters behind the registry, which no image has: write `m.corp/a`",
+        ),
+        ("mirror-images: {docker.io: m.corp//a}".to_owned(), "is no place of images: write a registry and a path"),
+        (
+            "mirror-images: {docker.io: a, index.docker.io/: b}"
+                .replace(": a,", ": m.corp/a,")
+                .replace(": b}", ": m.corp/b}"),
+            "are the same place: write one of them",
+        ),
+        (
+            format!("pin-images: {{'nginx:1': '{digest}', 'docker.io/library/nginx:1': '{other}'}}"),
+            "are the same image: write one of them",
+        ),
+        (
+            format!("pin-images: {{nginx: '{digest}', 'nginx:latest': '{other}'}}"),
+            "are the same image: write one of them",
+        ),
+        (format!("pin-images: {{'nginx@{digest}': '{other}'}}"), "has a digest already, and keeps it: write `nginx`"),
+        (format!("pin-images: {{' nginx': '{digest}'}}"), "is no name of an image"),
+    ];
+    for (change, cause) in cases {
+        let told = error(&PROFILE.replacen("- keep", &format!("- {change}"), 1));
+        let field = change.split(':').next().unwrap_or_default();
+        assert!(
+            told.starts_with(&format!("post-render[0].changes[3].{field}: ")) && told.contains(cause),
+            "{change}: {told}"
+        );
+    }
+    let fine = [
+        "mirror-images: {docker.io: host:5000/a, index.docker.io/library/: m.corp/b/, localhost: 'm.corp'}".to_owned(),
+        format!("pin-images: {{'nginx:1': '{digest}', 'docker.io/library/nginx:1': '{digest}', 'nginx:2': '{other}'}}"),
+    ];
+    for change in fine {
+        parse(&PROFILE.replacen("- keep", &format!("- {change}"), 1)).expect(&change);
+    }
+}
+
+#[test]
 fn a_list_is_no_mapping() {
     let all = "format: 1\nname: p\npost-render: [{name: r, because: b, select: [], changes: [drop]}]\n";
     assert!(parse(all).is_err(), "every document would be selected");

@@ -31,25 +31,33 @@ impl Mirrored {
 
 /// Takes images from other registries; the longest of the names that an image begins with counts.
 pub(super) fn mirror(edit: &mut ObjectEdit<'_, '_, '_>, mirrors: &BTreeMap<String, String>) -> Done {
-    let mirrors: Vec<(Place, &str)> =
-        mirrors.iter().filter_map(|(from, to)| Some((Place::parse(from)?, to.as_str()))).collect();
-    each("mirrored", edit, |_, image, _| {
+    let mirrors: Vec<(Place, &String)> =
+        mirrors.iter().filter_map(|(from, to)| Some((Place::parse(from)?, to))).collect();
+    each("mirrored", edit, |now, image, _| {
         let covering = mirrors.iter().filter_map(|(from, to)| Some((from.covered(image)?, from, to)));
         // An official image that is named in full goes before a place of its name.
-        let (covered, _, to) = covering.max_by_key(|(covered, from, _)| (covered.len(), from.is_whole(covered)))?;
-        Some(format!("{}{}", to.trim_end_matches('/'), image.behind(covered)))
+        let longest = covering.max_by_key(|(covered, from, _)| (covered.len(), from.is_whole(covered)));
+        let Some((covered, _, to)) = longest else { return Ok(None) };
+        let to = to.trim_end_matches('/');
+        let becomes = format!("{to}{}", image.behind(covered));
+        match Image::parse(&becomes).filter(|_| becomes.starts_with(&format!("{to}/")) || to.contains('/')) {
+            Some(_) => Ok(Some(becomes)),
+            None => Err(format!(
+                "`{now}` would become `{becomes}`, which is no image of `{to}`; write the image's name behind it"
+            )),
+        }
     })
 }
 
 /// Adds digests to images that have none; they are named as the chart names them, mirrored or not.
 pub(super) fn pin(edit: &mut ObjectEdit<'_, '_, '_>, digests: &BTreeMap<String, String>) -> Done {
-    let digests: Vec<(Image<'_>, &str)> =
-        digests.iter().filter_map(|(of, digest)| Some((Image::parse(of)?, digest.as_str()))).collect();
+    let full_name = |name: &str| Image::parse(name).map(|image| image.full_name());
+    let digests: Vec<(String, &String)> =
+        digests.iter().filter_map(|(of, digest)| Some((full_name(of)?, digest))).collect();
     each("pinned", edit, |now, image, of_chart| {
-        let of_chart: Vec<Image<'_>> = of_chart.iter().filter_map(|name| Image::parse(name)).collect();
-        let is_of_chart = |of: &Image<'_>| of_chart.iter().any(|name| name.is_same(of));
-        let (_, digest) = digests.iter().find(|(of, _)| image.digest().is_none() && is_of_chart(of))?;
-        Some(format!("{now}@{digest}"))
+        let of_chart: Vec<String> = of_chart.iter().filter_map(|name| full_name(name)).collect();
+        let digest = digests.iter().find(|(of, _)| image.digest().is_none() && of_chart.contains(of));
+        Ok(digest.map(|(_, digest)| format!("{now}@{digest}")))
     })
 }
 
@@ -58,7 +66,7 @@ pub(super) fn pin(edit: &mut ObjectEdit<'_, '_, '_>, digests: &BTreeMap<String, 
 fn each(
     what: &str,
     edit: &mut ObjectEdit<'_, '_, '_>,
-    new: impl Fn(&str, &Image<'_>, &BTreeSet<String>) -> Option<String>,
+    new: impl Fn(&str, &Image<'_>, &BTreeSet<String>) -> Result<Option<String>, String>,
 ) -> Done {
     let (mut changed, mut called) = (0, BTreeMap::new());
     for mapping in mappings(edit.editor, edit.object.root)? {
@@ -81,7 +89,9 @@ fn each(
                         edit.left.push(format!("left the image `{now}`, which is no name of one"));
                         None
                     }
-                    Some(named) => new(&now, &named, &of_chart).filter(|becomes| *becomes != now),
+                    Some(named) => new(&now, &named, &of_chart)
+                        .map_err(|because| edit.editor.refuse(image, &because))?
+                        .filter(|becomes| *becomes != now),
                 };
                 if let Some(becomes) = &becomes {
                     changed += usize::from(edit.editor.replace(image, becomes.as_str().into())?);
