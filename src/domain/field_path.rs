@@ -47,6 +47,17 @@ pub enum Step {
     Every,
 }
 
+/// Returns the path of those steps.
+#[must_use]
+pub fn written(steps: &[Step]) -> String {
+    steps.iter().fold(String::new(), |path, step| match step {
+        Step::Key(key) => child(&path, key),
+        Step::Item(index) => item(&path, *index),
+        Step::Keyed { field, value } => keyed_item(&path, field, value),
+        Step::Every => format!("{path}[*]"),
+    })
+}
+
 /// A path that users write: at least one step, the first a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -126,13 +137,7 @@ fn read_brackets(text: &str) -> Result<(Step, &str), &'static str> {
 
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.0.iter().fold(String::new(), |path, step| match step {
-            Step::Key(key) => child(&path, key),
-            Step::Item(index) => item(&path, *index),
-            Step::Keyed { field, value } => keyed_item(&path, field, value),
-            Step::Every => format!("{path}[*]"),
-        });
-        f.write_str(&path)
+        f.write_str(&written(&self.0))
     }
 }
 

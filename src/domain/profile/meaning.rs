@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::rule::{AddItems, Change, Rule, SetField};
+use super::rule::{AddItems, Change, RemoveItems, Rule, SetField};
+use crate::domain::field_path::{self, FieldPath, Step};
 use crate::domain::image::{Image, Place, is_registry};
 use crate::domain::object::Object;
 use crate::domain::version::satisfies;
@@ -39,7 +40,17 @@ impl Rule {
 impl Change {
     fn check(&self) -> Result<(), Fault> {
         let wrong = |cause: &str| Err((self.word().to_owned(), cause.to_owned()));
+        if let Some(cause) = self.path().and_then(|path| self.mark_fault(path)) {
+            return wrong(&cause);
+        }
         match self {
+            Self::SetLabels(marks) | Self::SetAnnotations(marks) => {
+                let of = if matches!(self, Self::SetLabels(_)) { Mark::Label } else { Mark::Annotation };
+                match marks.iter().find_map(|(key, value)| Some((key, of.fault(key, value)?))) {
+                    Some((key, cause)) => Err((field_path::child(self.word(), key), cause)),
+                    None => Ok(()),
+                }
+            }
             Self::Set(SetField { value, .. }) if value.is_array() || value.is_object() || value.is_null() => wrong(
                 "the value must be a text, a number or a boolean; `add-items` adds to lists, `remove` takes a field away",
             ),
@@ -65,6 +76,123 @@ impl Change {
             _ => Ok(()),
         }
     }
+}
+
+impl Change {
+    /// The path that it is about.
+    fn path(&self) -> Option<&FieldPath> {
+        match self {
+            Self::Set(SetField { path, .. })
+            | Self::Remove(path)
+            | Self::AddItems(AddItems { path, .. })
+            | Self::RemoveItems(RemoveItems { path, .. }) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Tells what is wrong with a path to labels or annotations: they are mappings of texts, and most of their keys have dots.
+    fn mark_fault(&self, path: &FieldPath) -> Option<String> {
+        let steps = path.steps();
+        let is_key = |step: &Step, key: &str| matches!(step, Step::Key(step) if step == key);
+        let (at, mark) = steps.array_windows().enumerate().find_map(|(at, [metadata, section])| {
+            let mark = [Mark::Label, Mark::Annotation].into_iter().find(|mark| is_key(section, mark.section()))?;
+            is_key(metadata, "metadata").then_some((at, mark))
+        })?;
+        let (before, rest) = steps.split_at_checked(at + 2)?;
+        let section = field_path::written(before);
+        let keys: Option<Vec<&str>> =
+            rest.iter().map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect();
+        let (name, names) = (mark.name(), mark.section());
+        if !matches!(self, Self::Set(_) | Self::Remove(_)) {
+            return Some(format!("{names} are no list: `set-{names}` and `remove-{names}` change them"));
+        }
+        match (keys.as_deref(), self) {
+            (None, _) => Some(format!("{names} are no list: write `{}`", field_path::child(&section, "KEY"))),
+            (Some([]), Self::Set(_)) => {
+                Some(format!("{names} have a key each: write `{}`", field_path::child(&section, "KEY")))
+            }
+            (Some([key]), Self::Set(SetField { value, .. })) => match value.as_str() {
+                Some(value) => mark.fault(key, value),
+                None => Some(format!("the value of {name} `{key}` is a text: put `{value}` in quotes")),
+            },
+            (Some([] | [_]), _) => None,
+            (Some(keys), _) => {
+                let whole = field_path::child(&section, &keys.join("."));
+                Some(format!(
+                    "nothing is below the value of {name} `{}`; is it the key? Then write `{whole}`",
+                    keys.first()?
+                ))
+            }
+        }
+    }
+}
+
+/// What Kubernetes asks of labels and annotations.
+///
+/// Source: `k8s.io/apimachinery` `pkg/util/validation`, `pkg/api/validation/objectmeta.go`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Label,
+    Annotation,
+}
+
+/// The longest name in a key, and the longest value of a label.
+const LONGEST_NAME: usize = 63;
+
+/// The longest domain before a name.
+const LONGEST_DOMAIN: usize = 253;
+
+impl Mark {
+    fn section(self) -> &'static str {
+        match self {
+            Self::Label => "labels",
+            Self::Annotation => "annotations",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Label => "label",
+            Self::Annotation => "annotation",
+        }
+    }
+
+    /// Tells why no server would take it.
+    fn fault(self, key: &str, value: &str) -> Option<String> {
+        let name = self.name();
+        let (domain, word) = key.split_once('/').map_or((None, key), |(domain, word)| (Some(domain), word));
+        // The server looks at an annotation's key in lower-case letters.
+        let is_domain =
+            |domain: &str| is_domain(&if self == Self::Label { domain.to_owned() } else { domain.to_lowercase() });
+        if !is_mark_word(word) || !domain.is_none_or(is_domain) {
+            return Some(format!(
+                "no server takes that key of {name}s: write at most {LONGEST_NAME} letters, digits, `-`, `_` and `.`, a letter or digit at \
+                 both ends, and before it, if you like, a domain and `/`"
+            ));
+        }
+        if self == Self::Label && !value.is_empty() && !is_mark_word(value) {
+            return Some(format!(
+                "no server takes that value of a label ({} bytes): write at most {LONGEST_NAME} letters, digits, `-`, `_` and `.`, a letter or \
+                 digit at both ends; annotations take any text",
+                value.len()
+            ));
+        }
+        None
+    }
+}
+
+fn is_mark_word(text: &str) -> bool {
+    let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let bytes = text.as_bytes();
+    text.len() <= LONGEST_NAME && is_end(bytes.first()) && is_end(bytes.last()) && text.bytes().all(is_inner)
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_word =
+        |word: &str| !word.is_empty() && !word.starts_with('-') && !word.ends_with('-') && word.bytes().all(is_inner);
+    text.len() <= LONGEST_DOMAIN && text.split('.').all(is_word)
 }
 
 fn mirrors_fault(mirrors: &BTreeMap<String, String>) -> Option<String> {

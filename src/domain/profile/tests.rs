@@ -215,6 +215,79 @@ fn what_images_are_called_is_said_so_that_it_can_work() {
 }
 
 #[test]
+fn labels_and_annotations_are_such_as_a_server_takes() {
+    let long = "a".repeat(64);
+    let longest = "a".repeat(63);
+    let key = "no server takes that key of";
+    let value = "no server takes that value of a label";
+    let cases = [
+        ("set-labels: {'a b': c}".to_owned(), "set-labels.\"a b\"", key),
+        ("set-labels: {'': c}".to_owned(), "set-labels.\"\"", key),
+        ("set-labels: {a/b/c: d}".to_owned(), "set-labels.a/b/c", key),
+        ("set-labels: {-a: d}".to_owned(), "set-labels.-a", key),
+        ("set-labels: {A.com/b: d}".to_owned(), "set-labels.\"A.com/b\"", key),
+        ("set-labels: {a..com/b: d}".to_owned(), "set-labels.\"a..com/b\"", key),
+        (format!("set-labels: {{{long}: d}}"), &format!("set-labels.{long}"), key),
+        (format!("set-labels: {{a: {long}}}"), "set-labels.a", "(64 bytes)"),
+        ("set-labels: {a: b c}".to_owned(), "set-labels.a", value),
+        ("set-labels: {a: '{release}'}".to_owned(), "set-labels.a", value),
+        ("set-annotations: {a_/b: c}".to_owned(), "set-annotations.a_/b", key),
+        (
+            "set: {path: metadata.labels.y, value: 5}".to_owned(),
+            "set",
+            "the value of label `y` is a text: put `5` in quotes",
+        ),
+        (
+            "set: {path: metadata.annotations.y, value: true}".to_owned(),
+            "set",
+            "annotation `y` is a text: put `true` in quotes",
+        ),
+        ("set: {path: metadata.labels.y, value: a b}".to_owned(), "set", value),
+        (
+            "set: {path: metadata.labels, value: a}".to_owned(),
+            "set",
+            "labels have a key each: write `metadata.labels.KEY`",
+        ),
+        (
+            "set: {path: metadata.labels.app.kubernetes.io/name, value: a}".to_owned(),
+            "set",
+            "write `metadata.labels.\"app.kubernetes.io/name\"`",
+        ),
+        (
+            "set: {path: 'spec.jobs[0].metadata.annotations.a.b', value: a}".to_owned(),
+            "set",
+            "write `spec.jobs[0].metadata.annotations.\"a.b\"`",
+        ),
+        (
+            "remove: metadata.annotations.helm.sh/hook".to_owned(),
+            "remove",
+            "write `metadata.annotations.\"helm.sh/hook\"`",
+        ),
+        ("remove: 'metadata.labels[0]'".to_owned(), "remove", "labels are no list"),
+        ("add-items: {path: metadata.labels, items: [a]}".to_owned(), "add-items", "`set-labels` and `remove-labels`"),
+    ];
+    for (change, field, cause) in cases {
+        let told = error(&PROFILE.replacen("- keep", &format!("- {change}"), 1));
+        assert!(
+            told.starts_with(&format!("post-render[0].changes[3].{field}: ")) && told.contains(cause),
+            "{change}: {told}"
+        );
+    }
+    let fine = [
+        "set-labels: {app.kubernetes.io/name: '', A_b.c: 1.2.x, z: 'A'}".to_owned(),
+        format!("set-labels: {{a/{longest}: {longest}}}"),
+        "set-annotations: {A.com/b: '{release} ä, any text', a: ''}".to_owned(),
+        "set: {path: 'metadata.annotations.\"a.b/c\"', value: any text}".to_owned(),
+        "remove: metadata.labels".to_owned(),
+        "remove: spec.metadata.labels.a".to_owned(),
+        "set: {path: spec.labels.a.b, value: 5}".to_owned(),
+    ];
+    for change in fine {
+        parse(&PROFILE.replacen("- keep", &format!("- {change}"), 1)).expect(&change);
+    }
+}
+
+#[test]
 fn a_list_is_no_mapping() {
     let all = "format: 1\nname: p\npost-render: [{name: r, because: b, select: [], changes: [drop]}]\n";
     assert!(parse(all).is_err(), "every document would be selected");
