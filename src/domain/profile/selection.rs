@@ -70,32 +70,33 @@ pub fn holding(rules: &[Rule], about: &About) -> Result<Vec<Rule>, RuleError> {
 
 /// Tells whether the release is one for the rule: its versions, the size of its record.
 fn holds(rule: &Rule, about: &About) -> Result<bool, RuleError> {
-    let fits = |wanted: Option<&String>, version: Option<&String>, flag: &str| -> Result<bool, RuleError> {
-        let (Some(wanted), version) = (wanted, version) else { return Ok(true) };
-        let fail = |cause: String| RuleError { rule: rule.name.clone(), cause };
-        let version = version.ok_or_else(|| fail(format!("it selects by version: say `{flag} VERSION`")))?;
-        satisfies(wanted, version).map_err(|error| fail(error.to_string()))
-    };
-    // What is known may rule it out; only then is more asked for.
-    let comes_from_nothing = about.is_new && rule.select.from.is_some();
-    if comes_from_nothing
-        || !(fits(rule.select.from.as_ref(), about.from.as_ref(), "--from")?
-            && fits(rule.select.to.as_ref(), about.to.as_ref(), "--to")?)
-    {
+    let Select { from, to, record_over, namespaces, .. } = &rule.select;
+    let fail = |cause: String| RuleError { rule: rule.name.clone(), cause };
+    if about.is_new && from.is_some() {
         return Ok(false);
     }
-    if let Some(limit) = rule.select.record_over {
-        let cause = || "it selects by the size of Helm's record: say `--record-bytes N`".to_owned();
-        let bytes = about.record_bytes.ok_or_else(|| RuleError { rule: rule.name.clone(), cause: cause() })?;
-        if bytes <= limit {
-            return Ok(false);
+    // What is known may rule it out; only then is more asked for.
+    let mut missing = Vec::new();
+    for (wanted, version, flag) in [(from, &about.from, "--from"), (to, &about.to, "--to")] {
+        match (wanted, version) {
+            (Some(wanted), Some(version)) => {
+                if !satisfies(wanted, version).map_err(|error| fail(error.to_string()))? {
+                    return Ok(false);
+                }
+            }
+            (Some(_), None) => missing.push(format!("it selects by version: say `{flag} VERSION`")),
+            (None, _) => {}
         }
     }
-    if !rule.select.namespaces.is_empty() && about.namespace.is_none() {
-        let cause = "it selects by namespace, and most documents leave theirs to Helm: say `-n NAMESPACE`".to_owned();
-        return Err(RuleError { rule: rule.name.clone(), cause });
+    match (record_over, about.record_bytes) {
+        (Some(limit), Some(bytes)) if bytes <= *limit => return Ok(false),
+        (Some(_), None) => missing.push("it selects by the size of Helm's record: say `--record-bytes N`".to_owned()),
+        _ => {}
     }
-    Ok(true)
+    if !namespaces.is_empty() && about.namespace.is_none() {
+        missing.push("it selects by namespace, and most documents leave theirs to Helm: say `-n NAMESPACE`".to_owned());
+    }
+    missing.into_iter().next().map_or(Ok(true), |cause| Err(fail(cause)))
 }
 
 /// Puts the names of the release where the rule leaves room for them.

@@ -310,3 +310,37 @@ fn a_rule_for_large_records_wants_to_know_how_large_it_is() {
     assert!(held(Some(1_048_576)).expect("known").is_empty(), "it fits");
     assert_eq!(held(Some(1_048_577)).expect("known").len(), 1);
 }
+
+#[test]
+fn what_is_known_may_rule_a_rule_out_before_more_is_asked_for() {
+    let text = "format: 1\nname: p\npost-render: [{name: r, because: b, select: {from: <2.2.0, to: '>=2.2.0', record-over: 5, namespaces: [a]}, \
+        changes: [keep]}]\n";
+    let rules = parse(text).expect("a profile").post_render;
+    let version = |version: &str| Some(version.to_owned());
+    let unknown = About::default();
+    for about in [
+        About { is_new: true, ..unknown.clone() },
+        About { from: version("2.2.0"), ..unknown.clone() },
+        About { to: version("1.0.0"), ..unknown.clone() },
+        About { record_bytes: Some(5), ..unknown.clone() },
+    ] {
+        assert!(holding(&rules, &about).expect("known").is_empty(), "{about:?}");
+    }
+    let all = About {
+        from: version("2.1.0"),
+        to: version("2.2.0"),
+        record_bytes: Some(6),
+        namespace: version("a"),
+        ..unknown
+    };
+    assert_eq!(holding(&rules, &all).expect("known").len(), 1);
+    for (about, flag) in [
+        (About { from: None, to: None, ..all.clone() }, "--from VERSION"),
+        (About { to: None, ..all.clone() }, "--to VERSION"),
+        (About { record_bytes: None, ..all.clone() }, "--record-bytes N"),
+        (About { namespace: None, ..all.clone() }, "-n NAMESPACE"),
+    ] {
+        let error = holding(&rules, &about).expect_err("it is not known").to_string();
+        assert!(error.ends_with(&format!("say `{flag}`")), "{error}");
+    }
+}
