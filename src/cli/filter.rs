@@ -25,9 +25,10 @@ pub(super) struct FilterArgs {
 
 pub(super) fn run(args: &FilterArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
     shared.check_is_of_manifests()?;
-    let rules = args.rules.rules(shared.namespace.clone().or_else(namespace_of_helm).as_deref())?;
+    let rules = args.rules.rules(shared.namespace().map(str::to_owned).or_else(namespace_of_helm).as_deref())?;
     let mut output = Vec::new();
-    let notes = postrender::render(stream::input()?, &mut output, &rules).map_err(failure)?;
+    let notes =
+        postrender::render(stream::input()?, &mut output, &rules).map_err(|error| failure(error, Door::Filter))?;
     stream::write(&output)?;
     tell(&notes, shared);
     Ok(ExitStatus::Done)
@@ -54,16 +55,34 @@ pub(super) fn tell(notes: &Notes, shared: &Shared) {
     }
 }
 
+/// The way by which manifests came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    Filter,
+    PostRender,
+}
+
 /// Returns what a user is told, with the exit code of bad input where it is that.
-pub(super) fn failure(error: RenderError) -> Failure {
-    let hint = match &error {
-        RenderError::Read(_) | RenderError::Write(_) => return Failure::new(ExitStatus::Unexpected, error),
-        RenderError::Empty => {
+pub(super) fn failure(error: RenderError, door: Door) -> Failure {
+    let hint = match (&error, door) {
+        (RenderError::Read(_) | RenderError::Write(_), _) => return Failure::new(ExitStatus::Unexpected, error),
+        (RenderError::Empty, _) => {
             "the command before the pipe failed, or the chart renders nothing: look at `helm template ...` alone"
+                .to_owned()
         }
-        RenderError::NoLineBreak { .. } => "end the last document with a line break",
-        RenderError::NothingLeft { .. } | RenderError::Document { .. } => {
-            "nothing was applied; see what rules do with `helm template ... | csghub filter --profile-file FILE -v`"
+        (RenderError::NoLineBreak { .. }, _) => "end the last document with a line break".to_owned(),
+        (RenderError::NothingLeft { .. }, Door::Filter) => {
+            "whoever applies the result and prunes would delete the release: let the rules leave something of it"
+                .to_owned()
+        }
+        (RenderError::NothingLeft { .. }, Door::PostRender) => {
+            "Helm 3 would delete every object of the release: let the rules leave something of it".to_owned()
+        }
+        (RenderError::Document { line, .. }, Door::Filter) => {
+            format!("look at line {line} of what came in, as by `helm template ... | sed -n {line}p`")
+        }
+        (RenderError::Document { line, .. }, Door::PostRender) => {
+            format!("look at line {line} of what Helm rendered, as by `helm template ... | sed -n {line}p`")
         }
     };
     Failure::new(ExitStatus::Usage, error).hinted(hint)

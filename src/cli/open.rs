@@ -44,7 +44,7 @@ pub(super) fn to_shown(failure: flow::failure::Failure) -> Failure {
 fn surroundings(shared: &Shared) -> Surroundings<'_> {
     Surroundings {
         read_variable: &read_variable,
-        namespace: shared.namespace.as_deref(),
+        namespace: shared.namespace(),
         kubeconfig: shared.kubeconfig.as_deref(),
         kube_context: shared.kube_context.as_deref(),
     }

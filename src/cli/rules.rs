@@ -40,7 +40,8 @@ impl ProfileArgs {
             rules.extend(profile.post_render);
         }
         for file in &self.profile_file {
-            rules.extend(read(file)?.post_render);
+            let hint = || format!("change it, and check it by `helm csghub profile check {}`", file.display());
+            rules.extend(read(file).map_err(|failure| failure.hinted(hint()))?.post_render);
         }
         let mut names: Vec<&str> = rules.iter().map(|rule: &Rule| rule.name.as_str()).collect();
         names.sort_unstable();
@@ -81,11 +82,13 @@ impl RulesArgs {
     /// A profile that cannot be read or is not well-formed, or a rule that needs to know more.
     pub(super) fn rules(&self, namespace: Option<&str>) -> Result<Rules, Failure> {
         let rules = self.profiles.rules()?;
+        // As from a variable that is not set.
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         let about = About {
-            release: self.release.clone(),
+            release: given(&self.release),
             namespace: namespace.map(str::to_owned),
-            from: self.from.clone(),
-            to: self.to.clone(),
+            from: given(&self.from),
+            to: given(&self.to),
             record_bytes: self.record_bytes,
             is_new: self.new,
         };

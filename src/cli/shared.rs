@@ -45,6 +45,11 @@ pub(super) enum Output {
 }
 
 impl Shared {
+    /// Returns the namespace; one without a name, as from a variable that is not set, is none.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref().filter(|namespace| !namespace.is_empty())
+    }
+
     /// Returns how to print.
     pub(super) fn options(&self) -> Options {
         let format = match self.output {

@@ -222,6 +222,53 @@ fn as_helms_plugin_the_filter_knows_the_namespace_that_helm_keeps_to_itself() {
 }
 
 #[test]
+fn a_flag_without_a_value_as_from_a_variable_that_is_not_set_says_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("p.yaml");
+    let select = |select: &str| format!("format: 1\nname: p\npost-render: [{{name: r, because: b, {select}}}]\n");
+    let cases = [
+        (ADOPT.to_owned(), ["--release=", "-n=front"], "say `--release NAME`"),
+        (ADOPT.to_owned(), ["--release=shop", "-n="], "say `-n NAMESPACE`"),
+        (select("select: {from: '>=1.0.0'}, changes: [keep]"), ["--from=", "-n="], "say `--from VERSION`"),
+        (select("select: {to: '>=1.0.0'}, changes: [keep]"), ["--to=", "-n="], "say `--to VERSION`"),
+    ];
+    for (text, flags, told) in cases {
+        fs::write(&profile, text).expect("written");
+        let profile = format!("--profile-file={}", profile.display());
+        for command in ["filter", "post-render"] {
+            let words = [&[command, &profile], &flags[..]].concat();
+            let output = with_input(program(&words, &[("HELM_NAMESPACE", "")]), MANIFESTS);
+            assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{command} {flags:?}");
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(stderr.contains(told), "{command} {flags:?}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn what_helps_is_not_what_failed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("p.yaml");
+    let flag = format!("--profile-file={}", profile.display());
+    let told = |command: &str, changes: &str| {
+        fs::write(&profile, format!("format: 1\nname: p\npost-render: [{{name: r, because: b, changes: [{changes}]}}]\n"))
+            .expect("written");
+        let output = with_input(program(&[command, &flag], &[]), MANIFESTS);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{command} {changes}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for command in ["filter", "post-render"] {
+        let stderr = told(command, "kept");
+        assert!(stderr.contains(&format!("`helm csghub profile check {}`", profile.display())), "{stderr}");
+        let stderr = told(command, "{set: {path: metadata, value: a}}");
+        assert!(stderr.contains("line 5") && stderr.contains("| sed -n 5p`"), "{stderr}");
+        let stderr = told(command, "drop");
+        assert!(stderr.contains("drop every document: r") && stderr.contains("leave something"), "{stderr}");
+        assert_eq!(stderr.contains("Helm 3"), command == "post-render", "{stderr}");
+    }
+}
+
+#[test]
 fn manifests_have_no_other_form_and_errors_never_go_where_manifests_do() {
     for command in ["filter", "post-render"] {
         for form in ["json", "markdown"] {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::filter;
+use super::filter::{self, Door};
 use super::rules::RulesArgs;
 use super::shared::{Shared, is_called_as};
 use super::stream;
@@ -64,9 +64,9 @@ pub(super) fn run(args: &PostRenderArgs, shared: &Shared) -> Result<ExitStatus, 
 /// Returns the rules of the command line.
 fn rules(args: &PostRenderArgs, shared: &Shared) -> Result<Rules, Failure> {
     shared.check_is_of_manifests()?;
-    args.rules.rules(shared.namespace.as_deref()).map_err(|failure| {
+    args.rules.rules(shared.namespace()).map_err(|failure| {
         // That Helm was started by another one, and does not know the namespace of that.
-        if filter::is_helms_plugin() && shared.namespace.is_none() {
+        if filter::is_helms_plugin() && shared.namespace().is_none() {
             let hint = "`helm csghub` never sees `-n`: name the plugin's bin/csghub as the post-renderer";
             return failure.hinted(hint);
         }
@@ -86,8 +86,8 @@ fn follow(rules: &Rules, shared: &Shared) -> Result<ExitStatus, Failure> {
             filter::tell(&notes, shared);
             Ok(ExitStatus::Done)
         }
-        Err(error @ RenderError::Write(_)) => Err(filter::failure(error)),
-        Err(error) => refuse(filter::failure(error), output.has_written),
+        Err(error @ RenderError::Write(_)) => Err(filter::failure(error, Door::PostRender)),
+        Err(error) => refuse(filter::failure(error, Door::PostRender), output.has_written),
     }
 }
 
