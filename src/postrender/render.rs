@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::head;
 use super::marks::{Metadata, Wanted};
 use super::objects::named;
-use super::rules::{self, Rules};
+use super::rules::{self, Chosen, Rules};
 use super::stream::{Document, Documents};
 use crate::domain::manifest::{self, ManifestError};
 use crate::domain::object::Object;
@@ -20,6 +20,9 @@ use crate::domain::profile::{Change, Rule, Subject};
 /// Output that is gathered before it is written, in bytes.
 const GATHERED: usize = 128 * 1024;
 
+/// The annotation that makes a hook of an object.
+const HOOK: &str = "helm.sh/hook";
+
 /// The stream cannot be rendered; what was written until then is no result.
 #[derive(Debug, Error)]
 pub enum RenderError {
@@ -28,9 +31,11 @@ pub enum RenderError {
     /// Source: an empty result makes Helm 3 delete every object of the release and call it deployed; Helm 4 refuses it.
     #[error("standard input holds no manifest")]
     Empty,
-    /// The rules dropped every document: the same.
-    #[error("the rules drop every document, and Helm 3 would delete the whole release: {rules}")]
+    /// The rules dropped what the release has: the same.
+    #[error("the rules drop {what}: {rules}")]
     NothingLeft {
+        /// What went.
+        what: &'static str,
         /// Those that dropped something.
         rules: String,
     },
@@ -78,7 +83,10 @@ pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Not
         gathered: Vec::new(),
         notes: Notes::default(),
         edited: String::new(),
+        has_content: false,
         has_object: false,
+        has_lost: false,
+        dropping: Chosen::new(),
         pending,
         added: Vec::new(),
         selected: vec![0; rules.count()],
@@ -97,8 +105,14 @@ struct Rendering<'r, W> {
     notes: Notes,
     /// The lines of a document's metadata, edited.
     edited: String,
+    /// Whether a document with content was written.
+    has_content: bool,
     /// Whether an object of the release was written.
     has_object: bool,
+    /// Whether an object of the release was dropped.
+    has_lost: bool,
+    /// The rules that dropped something.
+    dropping: Chosen,
     /// Documents that are yet to be added.
     pending: Vec<rules::Addition>,
     /// Documents that were added.
@@ -128,6 +142,7 @@ impl<W: Write> Rendering<'_, W> {
         let fate = if self.rules.is_empty() { Fate::Passes } else { self.fate(document)? };
         if matches!(fate, Fate::Goes) {
             self.notes.changed += 1;
+            self.has_lost = self.has_lost || is_of_release(document);
             return Ok(());
         }
         self.add_before(document)?;
@@ -145,8 +160,17 @@ impl<W: Write> Rendering<'_, W> {
                 self.notes.changed += 1;
                 self.write(document.bytes.get(..document.body).unwrap_or_default())?;
                 self.write(body.as_bytes())?;
+                if self.rules.drops() {
+                    // Items of it may have gone.
+                    let is_left = manifest::parse(&body).map_or(true, |objects| has_object_of_release(&objects));
+                    self.has_object = self.has_object || is_left;
+                    self.has_lost = self.has_lost || !is_left && is_of_release(document);
+                }
+                self.has_content = true;
+                return Ok(());
             }
         }
+        self.has_content = true;
         self.has_object = self.has_object || !self.rules.drops() || is_of_release(document);
         Ok(())
     }
@@ -291,7 +315,8 @@ impl<W: Write> Rendering<'_, W> {
                 self.notes.add(&rule.name, &rule.because, object, || "added".to_owned());
             }
             self.notes.changed += 1;
-            self.has_object = true;
+            self.has_content = true;
+            self.has_object = self.has_object || !addition.is_hook();
             if self.last_byte.is_some_and(|byte| byte != b'\n') {
                 // A line break could belong to the last value.
                 return Err(RenderError::NoLineBreak { object: named(addition.kind(), None, addition.name()) });
@@ -305,12 +330,15 @@ impl<W: Write> Rendering<'_, W> {
 
     fn is_dropped(&mut self, selecting: &[usize], object: impl Fn() -> String) -> bool {
         let rules = self.rules;
-        let dropping =
-            selecting.iter().filter_map(|&index| rules.get(index)).find(|rule| rule.changes.contains(&Change::Drop));
-        if let Some(rule) = dropping {
-            self.notes.add(&rule.name, &rule.because, object, || "dropped".to_owned());
+        let with_rules = selecting.iter().filter_map(|&index| Some((index, rules.get(index)?)));
+        let Some((index, rule)) = with_rules.into_iter().find(|(_, rule)| rule.changes.contains(&Change::Drop)) else {
+            return false;
+        };
+        if !self.dropping.contains(&index) {
+            self.dropping.push(index);
         }
-        dropping.is_some()
+        self.notes.add(&rule.name, &rule.because, object, || "dropped".to_owned());
+        true
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), RenderError> {
@@ -337,9 +365,19 @@ impl<W: Write> Rendering<'_, W> {
             return Err(RenderError::Empty);
         }
         self.add(|_| true)?;
-        if !self.has_object {
-            let rules: Vec<&str> = self.notes.rules.iter().map(|notes| notes.rule.as_str()).collect();
-            return Err(RenderError::NothingLeft { rules: rules.join(", ") });
+        if !self.has_content || self.has_lost && !self.has_object {
+            let rules: Vec<&str> = self
+                .dropping
+                .iter()
+                .filter_map(|&index| self.rules.get(index))
+                .map(|rule| rule.name.as_str())
+                .collect();
+            let what = if self.has_content {
+                "every object of the release, and leave nothing but hooks or empty documents"
+            } else {
+                "every document"
+            };
+            return Err(RenderError::NothingLeft { what, rules: rules.join(", ") });
         }
         self.flush()?;
         self.output.flush().map_err(RenderError::Write)?;
@@ -358,11 +396,14 @@ impl<W: Write> Rendering<'_, W> {
 
 /// Tells whether the document has an object of the release: hooks are none, and what renders to `null` or `{}` has none.
 fn is_of_release(document: &Document<'_>) -> bool {
-    let may_be_hook = memchr::memmem::find(document.bytes, b"helm.sh/hook").is_some();
-    let is_hook = |object: &Object| object.annotation("helm.sh/hook").is_some();
+    let may_be_hook = memchr::memmem::find(document.bytes, HOOK.as_bytes()).is_some();
     // What is no manifest is for Helm to refuse.
     !may_be_hook && head::read(document).is_some()
-        || manifests(document).map_or(true, |objects| objects.iter().any(|object| !is_hook(object)))
+        || manifests(document).map_or(true, |objects| has_object_of_release(&objects))
+}
+
+fn has_object_of_release(objects: &[Object]) -> bool {
+    objects.iter().any(|object| object.annotation(HOOK).is_none())
 }
 
 /// Returns the objects of a document, as Helm has them.
