@@ -20,6 +20,10 @@ use crate::domain::profile::{Change, Rule, Subject};
 /// Output that is gathered before it is written, in bytes.
 const GATHERED: usize = 128 * 1024;
 
+/// Why a document is not added that may be there.
+const IN_DOUBT: &str = "it is what is to be added, or the same in another namespace: one of the two leaves its namespace to Helm; \
+    say `-n NAMESPACE`";
+
 /// The annotation that makes a hook of an object.
 const HOOK: &str = "helm.sh/hook";
 
@@ -160,10 +164,10 @@ impl<W: Write> Rendering<'_, W> {
                 self.notes.changed += 1;
                 self.write(document.bytes.get(..document.body).unwrap_or_default())?;
                 self.write(body.as_bytes())?;
-                if self.rules.drops() {
+                if self.rules.drops() && !self.has_object {
                     // Items of it may have gone.
                     let is_left = manifest::parse(&body).map_or(true, |objects| has_object_of_release(&objects));
-                    self.has_object = self.has_object || is_left;
+                    self.has_object = is_left;
                     self.has_lost = self.has_lost || !is_left && is_of_release(document);
                 }
                 self.has_content = true;
@@ -287,20 +291,31 @@ impl<W: Write> Rendering<'_, W> {
         let objects = manifests(document).unwrap_or_default();
         let namespace = self.rules.about().namespace.as_deref();
         let is_here = |addition: &rules::Addition| objects.iter().any(|object| addition.is(object, namespace));
+        let may_be_here =
+            |addition: &rules::Addition| objects.iter().any(|object| addition.is_perhaps(object, namespace));
         self.pending.retain(|addition| !is_here(addition));
-        match self.added.iter().find(|addition| is_here(addition)) {
-            None => Ok(()),
-            Some(twice) => Err(RenderError::Document {
-                document: self.notes.documents,
-                object: format!(" ({} {})", twice.kind(), twice.name()),
-                line: document.line(),
-                because: "it was added already, before a document of a kind that is installed later".to_owned(),
-                rule: self
-                    .rules
-                    .get(twice.rule)
-                    .map(|rule| format!(" (asked for by {})", rule.name))
-                    .unwrap_or_default(),
-            }),
+        for addition in self.pending.iter_mut().filter(|addition| may_be_here(addition)) {
+            addition.seen = Some((self.notes.documents, document.line()));
+        }
+        let place = (self.notes.documents, document.line());
+        if let Some(twice) = self.added.iter().find(|addition| is_here(addition)) {
+            let because = "it was added already, before a document of a kind that is installed later";
+            return Err(self.cannot_add(twice, place, because));
+        }
+        self.added
+            .iter()
+            .find(|addition| may_be_here(addition))
+            .map_or(Ok(()), |addition| Err(self.cannot_add(addition, place, IN_DOUBT)))
+    }
+
+    fn cannot_add(&self, addition: &rules::Addition, (document, line): (usize, usize), because: &str) -> RenderError {
+        let rule = self.rules.get(addition.rule);
+        RenderError::Document {
+            document,
+            object: format!(" ({} {})", addition.kind(), addition.name()),
+            line,
+            because: because.to_owned(),
+            rule: rule.map(|rule| format!(" (asked for by {})", rule.name)).unwrap_or_default(),
         }
     }
 
@@ -310,6 +325,9 @@ impl<W: Write> Rendering<'_, W> {
             std::mem::take(&mut self.pending).into_iter().partition(|addition| addition.is_wanted && is_now(addition));
         self.pending = later;
         for addition in &now {
+            if let Some(place) = addition.seen {
+                return Err(self.cannot_add(addition, place, IN_DOUBT));
+            }
             if let Some(rule) = self.rules.get(addition.rule) {
                 let object = || named(addition.kind(), None, addition.name());
                 self.notes.add(&rule.name, &rule.because, object, || "added".to_owned());

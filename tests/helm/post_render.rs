@@ -251,8 +251,11 @@ fn what_helps_is_not_what_failed() {
     let profile = folder.path().join("p.yaml");
     let flag = format!("--profile-file={}", profile.display());
     let told = |command: &str, changes: &str| {
-        fs::write(&profile, format!("format: 1\nname: p\npost-render: [{{name: r, because: b, changes: [{changes}]}}]\n"))
-            .expect("written");
+        fs::write(
+            &profile,
+            format!("format: 1\nname: p\npost-render: [{{name: r, because: b, changes: [{changes}]}}]\n"),
+        )
+        .expect("written");
         let output = with_input(program(&[command, &flag], &[]), MANIFESTS);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{command} {changes}");
         String::from_utf8_lossy(&output.stderr).into_owned()

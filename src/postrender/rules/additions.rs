@@ -56,6 +56,8 @@ pub(crate) struct Addition {
     reference: ObjectRef,
     /// Whether the rule has selected a document, or selects without condition.
     pub(crate) is_wanted: bool,
+    /// The document and the line of what may be this object, where nobody said the release's namespace.
+    pub(crate) seen: Option<(usize, usize)>,
 }
 
 impl Addition {
@@ -75,8 +77,14 @@ impl Addition {
                     let (kind, name) = (object.kind(), object.name());
                     return Err(fault(format!("{kind} {name} is added by an earlier change, too")));
                 }
+                if additions.iter().any(|earlier| earlier.is_perhaps(&object, namespace)) {
+                    let (kind, name) = (object.kind(), object.name());
+                    return Err(fault(format!(
+                        "an earlier change adds {kind} {name}, too, and one of the two leaves its namespace to Helm: say `-n NAMESPACE`"
+                    )));
+                }
                 let reference = object.reference(namespace);
-                additions.push(Self { rule: index, object, reference, is_wanted: rule.select.is_all() });
+                additions.push(Self { rule: index, object, reference, is_wanted: rule.select.is_all(), seen: None });
             }
         }
         Ok(additions)
@@ -90,6 +98,16 @@ impl Addition {
     /// Tells whether this is the object; the namespace is the release's.
     pub(crate) fn is(&self, object: &Object, namespace: Option<&str>) -> bool {
         self.reference.is_same_object(&object.reference(namespace))
+    }
+
+    /// Tells whether this may be the object: one of the two leaves its namespace to Helm, and nobody said which that is.
+    pub(crate) fn is_perhaps(&self, object: &Object, namespace: Option<&str>) -> bool {
+        let other = object.reference(None);
+        let names = |reference: &ObjectRef| reference.namespace.as_ref().is_some_and(|namespace| !namespace.is_empty());
+        namespace.is_none()
+            && (self.reference.group(), &self.reference.kind, &self.reference.name)
+                == (other.group(), &other.kind, &other.name)
+            && names(&self.reference) != names(&other)
     }
 
     /// Its kind.
