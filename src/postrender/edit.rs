@@ -383,6 +383,7 @@ impl<'t, 'a> Editor<'t, 'a> {
     pub(super) fn is_plain_mapping(&self, node: NodeId) -> Result<(), Refusal> {
         match self.tree.kind(node) {
             Kind::Alias => Err(self.aliased(node)),
+            kind if kind.is_sequence() => Err(self.is_list_instead(node)),
             kind if !kind.is_mapping() => Err(self.refuse(node, "a mapping is expected where a change is to be made")),
             _ if self.tree.entries(node).any(|(key, _)| self.tree.key(key).is_none()) => {
                 Err(self
@@ -393,6 +394,16 @@ impl<'t, 'a> Editor<'t, 'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A key is named in a list.
+    pub(super) fn is_list_instead(&self, node: NodeId) -> Refusal {
+        self.refuse(node, "a list stands where a mapping is expected; name its items, by `[*]` or such as `[name=web]`")
+    }
+
+    /// Items are named in a mapping.
+    pub(super) fn is_mapping_instead(&self, node: NodeId) -> Refusal {
+        self.refuse(node, "a mapping stands where a list is expected")
     }
 
     /// What an alias elsewhere names may not change: it would change there, too.

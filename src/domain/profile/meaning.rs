@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::rule::{AddItems, Change, RemoveItems, Rule, SetField};
+use super::rule::{AddItems, Change, Rule, SetField};
 use crate::domain::field_path::{self, FieldPath, Step};
 use crate::domain::image::{Image, Place, is_registry};
 use crate::domain::object::Object;
@@ -79,17 +79,6 @@ impl Change {
 }
 
 impl Change {
-    /// The path that it is about.
-    fn path(&self) -> Option<&FieldPath> {
-        match self {
-            Self::Set(SetField { path, .. })
-            | Self::Remove(path)
-            | Self::AddItems(AddItems { path, .. })
-            | Self::RemoveItems(RemoveItems { path, .. }) => Some(path),
-            _ => None,
-        }
-    }
-
     /// Tells what is wrong with a path to labels or annotations: they are mappings of texts, and most of their keys have dots.
     fn mark_fault(&self, path: &FieldPath) -> Option<String> {
         let steps = path.steps();

@@ -356,6 +356,18 @@ impl Change {
         }
     }
 
+    /// Returns the path that it is about, where it is about one.
+    #[must_use]
+    pub fn path(&self) -> Option<&FieldPath> {
+        match self {
+            Self::Set(SetField { path, .. })
+            | Self::Remove(path)
+            | Self::AddItems(AddItems { path, .. })
+            | Self::RemoveItems(RemoveItems { path, .. }) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Returns the name by which a profile says it.
     #[must_use]
     pub fn word(&self) -> &'static str {

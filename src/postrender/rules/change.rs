@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::edit::{Editor, Stop};
+use super::super::edit::{Editor, Refusal, Stop};
 use super::super::marks::{Marks, Wanted};
 use super::super::tree::{Kind, NodeId};
 use super::{Done, ObjectEdit, images, jobs, schemas};
@@ -53,8 +53,19 @@ pub(crate) fn marks(change: &Change, about: &About) -> Option<Vec<Wanted>> {
     })
 }
 
-/// Makes one change of an object. `Drop` and `AddDocument` are about documents, and not for here.
+/// Makes one change of an object; a refusal names the change.
 pub(crate) fn apply(change: &Change, about: &About, edit: &mut ObjectEdit<'_, '_, '_>) -> Done {
+    make(change, about, edit).map_err(|stop| match stop {
+        Stop::Refused(Refusal { line, because }) => {
+            let path = change.path().map(|path| format!(" {path}")).unwrap_or_default();
+            Refusal { line, because: format!("{}{path}: {because}", change.word()) }.into()
+        }
+        Stop::Later => Stop::Later,
+    })
+}
+
+/// Makes one change of an object. `Drop` and `AddDocument` are about documents, and not for here.
+fn make(change: &Change, about: &About, edit: &mut ObjectEdit<'_, '_, '_>) -> Done {
     let root = edit.object.root;
     if let Some(marks) = marks(change, about) {
         let mut set = Vec::new();
@@ -209,6 +220,8 @@ fn resolve(editor: &Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<Vec<
 }
 
 fn descend(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<Vec<NodeId>, Stop> {
+    editor.is_as_it_was(node)?;
+    fits(editor, node, step)?;
     Ok(match step {
         Step::Key(key) => child(editor, node, key)?.into_iter().collect(),
         Step::Item(index) => editor.items(node)?.get(*index).copied().into_iter().collect(),
@@ -223,6 +236,16 @@ fn descend(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<Vec<Nod
             fitting
         }
     })
+}
+
+/// Checks that a key is not looked for in a list, nor an item in a mapping: such a path leads nowhere, ever.
+fn fits(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<(), Stop> {
+    let (kind, is_key) = (editor.tree().kind(node), matches!(step, Step::Key(_)));
+    match is_key {
+        true if kind.is_sequence() => Err(editor.is_list_instead(node).into()),
+        false if kind.is_mapping() => Err(editor.is_mapping_instead(node).into()),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the text, or the number, of an item's field.
@@ -260,6 +283,7 @@ fn remove(editor: &mut Editor<'_, '_>, root: NodeId, steps: &[Step]) -> Result<u
     let Some((last, before)) = steps.split_last() else { return Ok(0) };
     let mut places = 0;
     for node in resolve(editor, root, before)? {
+        fits(editor, node, last)?;
         places += match last {
             Step::Key(key) => usize::from(editor.remove(node, key)?),
             step => {
@@ -323,6 +347,7 @@ fn remove_items(editor: &mut Editor<'_, '_>, root: NodeId, remove: &RemoveItems)
     let covers = |text: &str, values: &[NamePattern]| values.iter().any(|value| value.covers(text));
     let mut removed = 0;
     for list in resolve(editor, root, remove.path.steps())? {
+        fits(editor, list, &Step::Every)?;
         for item in editor.items(list)? {
             let text = match &remove.key {
                 Some(key) => words(editor, item, key)?,
