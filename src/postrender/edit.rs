@@ -401,11 +401,6 @@ impl<'t, 'a> Editor<'t, 'a> {
         self.refuse(node, "a list stands where a mapping is expected; name its items, by `[*]` or such as `[name=web]`")
     }
 
-    /// Items are named in a mapping.
-    pub(super) fn is_mapping_instead(&self, node: NodeId) -> Refusal {
-        self.refuse(node, "a mapping stands where a list is expected")
-    }
-
     /// What an alias elsewhere names may not change: it would change there, too.
     fn may_change(&self, node: NodeId) -> Result<(), Stop> {
         if self.tree.kind(node) == Kind::Alias {

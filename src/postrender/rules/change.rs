@@ -238,14 +238,12 @@ fn descend(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<Vec<Nod
     })
 }
 
-/// Checks that a key is not looked for in a list, nor an item in a mapping: such a path leads nowhere, ever.
+/// Checks that no key is looked for in a list: such a path leads nowhere, ever.
 fn fits(editor: &Editor<'_, '_>, node: NodeId, step: &Step) -> Result<(), Stop> {
-    let (kind, is_key) = (editor.tree().kind(node), matches!(step, Step::Key(_)));
-    match is_key {
-        true if kind.is_sequence() => Err(editor.is_list_instead(node).into()),
-        false if kind.is_mapping() => Err(editor.is_mapping_instead(node).into()),
-        _ => Ok(()),
+    if matches!(step, Step::Key(_)) && editor.tree().kind(node).is_sequence() {
+        return Err(editor.is_list_instead(node).into());
     }
+    Ok(())
 }
 
 /// Returns the text, or the number, of an item's field.
@@ -347,7 +345,6 @@ fn remove_items(editor: &mut Editor<'_, '_>, root: NodeId, remove: &RemoveItems)
     let covers = |text: &str, values: &[NamePattern]| values.iter().any(|value| value.covers(text));
     let mut removed = 0;
     for list in resolve(editor, root, remove.path.steps())? {
-        fits(editor, list, &Step::Every)?;
         for item in editor.items(list)? {
             let text = match &remove.key {
                 Some(key) => words(editor, item, key)?,
