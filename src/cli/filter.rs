@@ -25,7 +25,8 @@ pub(super) struct FilterArgs {
 
 pub(super) fn run(args: &FilterArgs, shared: &Shared) -> Result<ExitStatus, Failure> {
     shared.check_is_of_manifests()?;
-    let rules = args.rules.rules(shared.namespace().map(str::to_owned).or_else(namespace_of_helm).as_deref())?;
+    let namespace = shared.namespace().map(str::to_owned).or_else(namespace_of_helm);
+    let rules = args.rules.rules(namespace.as_deref(), shared.verbose)?;
     let mut output = Vec::new();
     let notes =
         postrender::render(stream::input()?, &mut output, &rules).map_err(|error| failure(error, Door::Filter))?;

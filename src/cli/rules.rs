@@ -76,11 +76,11 @@ pub(super) struct RulesArgs {
 }
 
 impl RulesArgs {
-    /// Returns the rules that hold.
+    /// Returns the rules that hold. `names_all`: of what they change, every object is named.
     ///
     /// # Errors
     /// A profile that cannot be read or is not well-formed, or a rule that needs to know more.
-    pub(super) fn rules(&self, namespace: Option<&str>) -> Result<Rules, Failure> {
+    pub(super) fn rules(&self, namespace: Option<&str>, names_all: bool) -> Result<Rules, Failure> {
         let rules = self.profiles.rules()?;
         // As from a variable that is not set.
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
@@ -92,7 +92,8 @@ impl RulesArgs {
             record_bytes: self.record_bytes,
             is_new: self.new,
         };
-        Rules::new(&rules, about).map_err(|error| Failure::new(ExitStatus::Usage, error))
+        let rules = Rules::new(&rules, about).map_err(|error| Failure::new(ExitStatus::Usage, error))?;
+        Ok(rules.naming_all(names_all))
     }
 }
 

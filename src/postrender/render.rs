@@ -58,10 +58,16 @@ pub enum RenderError {
         rule: String,
     },
     /// A document is to be added behind the last one, which does not end its line.
-    #[error("{object} cannot be added behind the last document, which does not end with a line break")]
+    #[error(
+        "{object} cannot be added behind document {document}, the last one, which does not end with a line break (asked for by {rule})"
+    )]
     NoLineBreak {
         /// What was to be added.
         object: String,
+        /// Counted from 1.
+        document: usize,
+        /// The rule that adds it.
+        rule: String,
     },
     /// It cannot be read.
     #[error("read the manifests")]
@@ -85,7 +91,7 @@ pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Not
         rules,
         output,
         gathered: Vec::new(),
-        notes: Notes::default(),
+        notes: Notes { names_all: rules.names_all(), ..Notes::default() },
         edited: String::new(),
         has_content: false,
         has_object: false,
@@ -337,7 +343,11 @@ impl<W: Write> Rendering<'_, W> {
             self.has_object = self.has_object || !addition.is_hook();
             if self.last_byte.is_some_and(|byte| byte != b'\n') {
                 // A line break could belong to the last value.
-                return Err(RenderError::NoLineBreak { object: named(addition.kind(), None, addition.name()) });
+                return Err(RenderError::NoLineBreak {
+                    object: named(addition.kind(), None, addition.name()),
+                    document: self.notes.documents,
+                    rule: self.rules.get(addition.rule).map(|rule| rule.name.clone()).unwrap_or_default(),
+                });
             }
             self.write(addition.text().as_bytes())?;
         }

@@ -306,6 +306,22 @@ fn both_tell_what_they_changed_if_asked() {
 }
 
 #[test]
+fn asked_for_details_they_name_every_object() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("p.yaml");
+    fs::write(&profile, "format: 1\nname: p\npost-render: [{name: stays, because: data, changes: [keep]}]\n")
+        .expect("written");
+    let profile = format!("--profile-file={}", profile.display());
+    let secret = |number| format!("---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: s-{number}\n");
+    let manifests = (0..50).map(secret).collect::<Vec<_>>().concat();
+    for command in ["filter", "post-render"] {
+        let output = with_input(program(&[command, &profile, "-v"], &[]), &manifests);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!((0..50).all(|number| told.contains(&format!("Secret s-{number}: "))), "{command}: {told}");
+    }
+}
+
+#[test]
 fn a_helm_4_that_nobody_watches_is_told_of_a_wrong_flag_too() {
     let by_helm = [("HELM_PLUGIN_NAME", "csghub-postrender")];
     for (flag, reason) in [

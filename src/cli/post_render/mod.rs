@@ -64,7 +64,7 @@ pub(super) fn run(args: &PostRenderArgs, shared: &Shared) -> Result<ExitStatus, 
 /// Returns the rules of the command line.
 fn rules(args: &PostRenderArgs, shared: &Shared) -> Result<Rules, Failure> {
     shared.check_is_of_manifests()?;
-    args.rules.rules(shared.namespace()).map_err(|failure| {
+    args.rules.rules(shared.namespace(), shared.verbose).map_err(|failure| {
         // That Helm was started by another one, and does not know the namespace of that.
         if filter::is_helms_plugin() && shared.namespace().is_none() {
             let hint = "`helm csghub` never sees `-n`: name the plugin's bin/csghub as the post-renderer";

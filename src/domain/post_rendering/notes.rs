@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::wording::counted;
 
-/// Documents of a rule that are named; the rest are counted.
+/// Objects of a rule that are named, unless all are; the rest are counted.
 const NAMED: usize = 20;
 
 /// What the rules did to a stream.
@@ -23,6 +23,9 @@ pub struct Notes {
     /// What changes left alone, because it is not what they are for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<LeftAlone>,
+    /// Whether every object is named.
+    #[serde(skip)]
+    pub names_all: bool,
 }
 
 /// A rule that changed nothing.
@@ -61,6 +64,11 @@ pub struct RuleNotes {
 }
 
 impl Notes {
+    /// How many objects of a rule are named.
+    fn most(&self) -> usize {
+        if self.names_all { usize::MAX } else { NAMED }
+    }
+
     /// Notes that a rule changed an object; what it is called, and what was done, are asked for only as long as they are told.
     pub fn add(&mut self, rule: &str, because: &str, object: impl FnOnce() -> String, what: impl FnOnce() -> String) {
         let place = self.rules.iter().position(|notes| notes.rule == rule).unwrap_or_else(|| {
@@ -68,9 +76,10 @@ impl Notes {
             self.rules.push(RuleNotes { rule, because, count: 0, first: Vec::new() });
             self.rules.len() - 1
         });
+        let most = self.most();
         if let Some(notes) = self.rules.get_mut(place) {
             notes.count += 1;
-            if notes.first.len() < NAMED {
+            if notes.first.len() < most {
                 notes.first.push((object(), what()));
             }
         }
@@ -80,7 +89,7 @@ impl Notes {
     pub fn leave(&mut self, rule: &str, object: &str, what: String) {
         let left = LeftAlone { rule: rule.to_owned(), object: object.to_owned(), what };
         let of_rule = self.left.iter().filter(|other| other.rule == rule).count();
-        if of_rule < NAMED && !self.left.contains(&left) {
+        if of_rule < self.most() && !self.left.contains(&left) {
             self.left.push(left);
         }
     }

@@ -27,6 +27,7 @@ pub struct Rules {
     /// By rule, where it asks for nothing but labels and annotations.
     wanted: Vec<Option<Vec<Wanted>>>,
     drops: bool,
+    names_all: bool,
 }
 
 /// Rules by their place, ascending.
@@ -46,7 +47,18 @@ impl Rules {
         let has = |change: &Change| holding.iter().any(|rule| rule.changes.contains(change));
         let drops = has(&Change::Drop);
         let wanted = holding.iter().map(|rule| wanted_by(&rule.changes, &about)).collect();
-        Ok(Self { holding, about, additions, wanted, drops })
+        Ok(Self { holding, about, additions, wanted, drops, names_all: false })
+    }
+
+    /// Makes the notes name every object, and not the first ones of each rule alone.
+    #[must_use]
+    pub fn naming_all(self, names_all: bool) -> Self {
+        Self { names_all, ..self }
+    }
+
+    /// Tells whether the notes name every object.
+    pub(super) fn names_all(&self) -> bool {
+        self.names_all
     }
 
     /// Tells whether no rule holds.
