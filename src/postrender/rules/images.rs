@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::edit::{Editor, Stop};
+use super::super::tree::NodeId;
 use super::change::{child, mappings, text};
 use super::{Done, ObjectEdit};
 use crate::domain::image::{Image, Place};
@@ -9,6 +11,17 @@ use crate::domain::wording::counted;
 
 /// The keys below which a pod's containers stand, in a workload or in a custom resource that holds a pod template.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
+/// Keys of lists, and of one, that hold what is run like a container.
+///
+/// Source: Argo Workflows, `Template`; Tekton, `TaskSpec`.
+const MORE_LISTS: [&str; 2] = ["sidecars", "steps"];
+const SINGLE: [&str; 3] = ["container", "script", "stepTemplate"];
+
+/// Images that are mounted: `volumes[].image.reference`.
+///
+/// Source: Kubernetes API reference, `ImageVolumeSource`.
+const VOLUMES: &str = "volumes";
 
 /// What charts of gateways write where an injector puts an image of its own.
 ///
@@ -70,37 +83,60 @@ fn each(
 ) -> Done {
     let (mut changed, mut called) = (0, BTreeMap::new());
     for mapping in mappings(edit.editor, edit.object.root)? {
-        for list in CONTAINERS {
-            // Not every mapping with a merge holds containers.
-            let Some(containers) = edit.editor.present(mapping, list)? else { continue };
-            for container in edit.editor.items(containers)? {
-                let Some(image) = child(edit.editor, container, "image")? else { continue };
-                let Some(now) = text(edit.editor, image)? else { continue };
-                let name = edit.editor.present(container, "name")?;
-                let name = name.map(|name| edit.editor.value(name)).transpose()?.flatten();
-                let name = name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
-                let of_chart = edit.mirrored.of_chart(&(list, name.clone(), now.clone()));
-                let becomes = match Image::parse(&now) {
-                    _ if now == INJECTED => {
-                        edit.left.push(format!("left the image `{now}`, in whose place an injector puts another"));
-                        None
-                    }
-                    None => {
-                        edit.left.push(format!("left the image `{now}`, which is no name of one"));
-                        None
-                    }
-                    Some(named) => new(&now, &named, &of_chart)
-                        .map_err(|because| edit.editor.refuse(image, &because))?
-                        .filter(|becomes| *becomes != now),
-                };
-                if let Some(becomes) = &becomes {
-                    changed += usize::from(edit.editor.replace(image, becomes.as_str().into())?);
+        for (list, container, image) in images(edit.editor, mapping)? {
+            let Some(now) = text(edit.editor, image)? else { continue };
+            let name = edit.editor.present(container, "name")?;
+            let name = name.map(|name| edit.editor.value(name)).transpose()?.flatten();
+            let name = name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+            let of_chart = edit.mirrored.of_chart(&(list, name.clone(), now.clone()));
+            let becomes = match Image::parse(&now) {
+                _ if now == INJECTED => {
+                    edit.left.push(format!("left the image `{now}`, in whose place an injector puts another"));
+                    None
                 }
-                let names: &mut BTreeSet<String> = called.entry((list, name, becomes.unwrap_or(now))).or_default();
-                names.extend(of_chart);
+                None => {
+                    edit.left.push(format!("left the image `{now}`, which is no name of one"));
+                    None
+                }
+                Some(named) => new(&now, &named, &of_chart)
+                    .map_err(|because| edit.editor.refuse(image, &because))?
+                    .filter(|becomes| *becomes != now),
+            };
+            if let Some(becomes) = &becomes {
+                changed += usize::from(edit.editor.replace(image, becomes.as_str().into())?);
             }
+            let names: &mut BTreeSet<String> = called.entry((list, name, becomes.unwrap_or(now))).or_default();
+            names.extend(of_chart);
         }
     }
     edit.mirrored.0 = called;
     Ok((changed > 0).then(|| format!("{what} {}", counted(changed, "image"))))
+}
+
+/// Returns the images that a mapping holds: the key below which each stands, the container, where its image is named.
+fn images(editor: &Editor<'_, '_>, mapping: NodeId) -> Result<Vec<(&'static str, NodeId, NodeId)>, Stop> {
+    let tree = editor.tree();
+    let mut found = Vec::new();
+    for (key, value) in editor.values(mapping)? {
+        let (Some(key), kind) = (tree.key(key), tree.kind(value)) else { continue };
+        let one_of = |keys: &[&'static str]| keys.iter().copied().find(|one| *one == key);
+        if let Some(list) = one_of(&CONTAINERS) {
+            for container in editor.items(value)? {
+                found.extend(child(editor, container, "image")?.map(|image| (list, container, image)));
+            }
+        } else if let Some(list) = one_of(&MORE_LISTS).filter(|_| kind.is_sequence()) {
+            // Others call something so, too: what an alias or a merge brings in is not looked for.
+            for item in editor.items(value)? {
+                found.extend(editor.present(item, "image")?.map(|image| (list, item, image)));
+            }
+        } else if let Some(single) = one_of(&SINGLE).filter(|_| kind.is_mapping()) {
+            found.extend(editor.present(value, "image")?.map(|image| (single, value, image)));
+        } else if key == VOLUMES && kind.is_sequence() {
+            for volume in editor.items(value)? {
+                let Some(source) = editor.present(volume, "image")? else { continue };
+                found.extend(editor.present(source, "reference")?.map(|image| (VOLUMES, volume, image)));
+            }
+        }
+    }
+    Ok(found)
 }
