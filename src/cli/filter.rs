@@ -72,6 +72,9 @@ pub(super) fn failure(error: RenderError, door: Door) -> Failure {
                 .to_owned()
         }
         (RenderError::NoLineBreak { .. }, _) => "end the last document with a line break".to_owned(),
+        (RenderError::Added { adding, .. }, _) => {
+            format!("change what `{adding}` adds, or which documents the rule behind it selects")
+        }
         (RenderError::NothingLeft { .. }, Door::Filter) => {
             "whoever applies the result and prunes would delete the release: let the rules leave something of it"
                 .to_owned()

@@ -57,6 +57,18 @@ pub enum RenderError {
         /// Behind it, the rules that ask for it.
         rule: String,
     },
+    /// A rule must change a document that an earlier one adds, and cannot.
+    #[error("{object}, which {adding} adds: {because}{rule}")]
+    Added {
+        /// The document's object.
+        object: String,
+        /// The rule that adds it.
+        adding: String,
+        /// Why not.
+        because: String,
+        /// Behind it, the rules that ask for it.
+        rule: String,
+    },
     /// A document is to be added behind the last one, which does not end its line.
     #[error(
         "{object} cannot be added behind document {document}, the last one, which does not end with a line break (asked for by {rule})"
@@ -100,6 +112,7 @@ pub fn render(input: impl Read, output: impl Write, rules: &Rules) -> Result<Not
         pending,
         added: Vec::new(),
         selected: vec![0; rules.count()],
+        first: 0,
         last_byte: None,
     };
     while let Some(document) = documents.next().map_err(RenderError::Read)? {
@@ -129,6 +142,8 @@ struct Rendering<'r, W> {
     added: Vec<rules::Addition>,
     /// How many objects each rule selected.
     selected: Vec<usize>,
+    /// The first rule that is followed: none of those before it is for a document that is added.
+    first: usize,
     /// The last byte that was written.
     last_byte: Option<u8>,
 }
@@ -192,7 +207,7 @@ impl<W: Write> Rendering<'_, W> {
         if head.kind.ends_with("List") && self.rules.can_select(document.bytes) {
             return self.parsed(document, &[]);
         }
-        let candidates = self.rules.of_kind(head.api_version, head.kind);
+        let candidates = self.rules.of_kind(self.first, head.api_version, head.kind);
         if candidates.is_empty() {
             return Ok(Fate::Passes);
         }
@@ -280,7 +295,7 @@ impl<W: Write> Rendering<'_, W> {
                 None => return Ok(()),
             },
         };
-        if self.add(|addition| addition.is_before(&kind))? && !document.bytes.starts_with(b"---") {
+        if self.add(&|addition| addition.is_before(&kind))? && !document.bytes.starts_with(b"---") {
             self.write(b"---\n")?;
         }
         Ok(())
@@ -326,10 +341,11 @@ impl<W: Write> Rendering<'_, W> {
     }
 
     /// Writes what is to be added now; tells whether there was anything.
-    fn add(&mut self, is_now: impl Fn(&rules::Addition) -> bool) -> Result<bool, RenderError> {
+    fn add(&mut self, is_now: &dyn Fn(&rules::Addition) -> bool) -> Result<bool, RenderError> {
         let (now, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.pending).into_iter().partition(|addition| addition.is_wanted && is_now(addition));
         self.pending = later;
+        let mut has_added = false;
         for addition in &now {
             if let Some(place) = addition.seen {
                 return Err(self.cannot_add(addition, place, IN_DOUBT));
@@ -339,6 +355,10 @@ impl<W: Write> Rendering<'_, W> {
                 self.notes.add(&rule.name, &rule.because, object, || "added".to_owned());
             }
             self.notes.changed += 1;
+            let Some(text) = self.changed(addition)? else { continue };
+            has_added = true;
+            // Those that it makes others add.
+            self.add(&|other| other.is_before(addition.kind()))?;
             self.has_content = true;
             self.has_object = self.has_object || !addition.is_hook();
             if self.last_byte.is_some_and(|byte| byte != b'\n') {
@@ -346,14 +366,42 @@ impl<W: Write> Rendering<'_, W> {
                 return Err(RenderError::NoLineBreak {
                     object: named(addition.kind(), None, addition.name()),
                     document: self.notes.documents,
-                    rule: self.rules.get(addition.rule).map(|rule| rule.name.clone()).unwrap_or_default(),
+                    rule: self.name_of(addition.rule),
                 });
             }
-            self.write(addition.text().as_bytes())?;
+            self.write(text.as_bytes())?;
         }
-        let has_added = !now.is_empty();
         self.added.extend(now);
         Ok(has_added)
+    }
+
+    /// Returns what the rules behind the one that adds the document make of it; nothing if it goes.
+    fn changed(&mut self, addition: &rules::Addition) -> Result<Option<String>, RenderError> {
+        let text = addition.text();
+        let mut documents = Documents::new(text.as_bytes());
+        let Some(document) = documents.next().map_err(RenderError::Read)? else { return Ok(Some(text)) };
+        // A document of the stream may wait for this one to be added before it.
+        let waiting = std::mem::take(&mut self.edited);
+        self.first = addition.rule + 1;
+        let fate = self.fate(&document);
+        self.first = 0;
+        let edited = std::mem::replace(&mut self.edited, waiting);
+        let part = |range: Range<usize>| text.get(range).unwrap_or_default();
+        Ok(match fate {
+            Ok(Fate::Passes) => Some(part(0..text.len()).to_owned()),
+            Ok(Fate::Goes) => None,
+            Ok(Fate::Marked(lines)) => Some([part(0..lines.start), &edited, part(lines.end..text.len())].concat()),
+            Ok(Fate::Becomes(body)) => Some([part(0..document.body), &body].concat()),
+            Err(RenderError::Document { because, rule, .. }) => {
+                let object = named(addition.kind(), None, addition.name());
+                return Err(RenderError::Added { object, adding: self.name_of(addition.rule), because, rule });
+            }
+            Err(error) => return Err(error),
+        })
+    }
+
+    fn name_of(&self, rule: usize) -> String {
+        self.rules.get(rule).map(|rule| rule.name.clone()).unwrap_or_default()
     }
 
     fn is_dropped(&mut self, selecting: &[usize], object: impl Fn() -> String) -> bool {
@@ -392,7 +440,10 @@ impl<W: Write> Rendering<'_, W> {
         if self.notes.documents == 0 {
             return Err(RenderError::Empty);
         }
-        self.add(|_| true)?;
+        // What is added may be selected by a rule that adds.
+        while self.pending.iter().any(|addition| addition.is_wanted) {
+            self.add(&|_| true)?;
+        }
         if !self.has_content || self.has_lost && !self.has_object {
             let rules: Vec<&str> = self
                 .dropping

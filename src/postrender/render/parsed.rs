@@ -170,7 +170,7 @@ impl<'r, W: Write> Rendering<'r, W> {
             namespace: object.namespace.as_deref(),
             label: &label,
         };
-        let selecting = rules.selecting(&subject);
+        let selecting = rules.selecting(self.first, &subject);
         if selecting.is_empty() {
             return Ok(Some(Work::of(rules, object, selecting)));
         }

@@ -90,15 +90,15 @@ impl Rules {
         &self.about
     }
 
-    /// Returns the rules that may select a document of that kind.
-    pub(super) fn of_kind(&self, api_version: &str, kind: &str) -> Chosen {
+    /// Returns the rules, from one on, that may select a document of that kind.
+    pub(super) fn of_kind(&self, first: usize, api_version: &str, kind: &str) -> Chosen {
         let of_kind = |(index, rule): (usize, &Rule)| rule.select.covers_kind(api_version, kind).then_some(index);
-        self.holding.iter().enumerate().filter_map(of_kind).collect()
+        self.holding.iter().enumerate().skip(first).filter_map(of_kind).collect()
     }
 
-    /// Returns the rules that select the document.
-    pub(super) fn selecting(&self, subject: &Subject<'_>) -> Chosen {
-        self.selecting_of(self.of_kind(subject.api_version, subject.kind), subject)
+    /// Returns the rules, from one on, that select the document.
+    pub(super) fn selecting(&self, first: usize, subject: &Subject<'_>) -> Chosen {
+        self.selecting_of(self.of_kind(first, subject.api_version, subject.kind), subject)
     }
 
     /// Returns those of the candidates, rules for its kind, that select the document.
