@@ -55,8 +55,9 @@ pub enum ProfileError {
     },
     /// A value is `0644` or the like, or a key is `on`.
     #[error(
-        "line {line}: {field}: {}`{word}` is read in two ways, as {by_helm} by Helm and as {by_others} by others: put it in quotes",
-        if *is_key { "the key " } else { "" }
+        "line {line}: {field}: {}`{word}` is read in two ways, as {by_helm} by Helm and as {by_others} by others: {}",
+        if *is_key { "the key " } else { "" },
+        unambiguous(by_helm, by_others)
     )]
     Ambiguous {
         /// Counted from 1.
@@ -80,6 +81,15 @@ pub enum ProfileError {
         /// What is wrong, in a few words.
         cause: String,
     },
+}
+
+/// Returns what to write in the place of a word that is read in two ways; both are JSON.
+fn unambiguous(by_helm: &str, by_others: &str) -> String {
+    match [by_helm, by_others].into_iter().find(|read| !read.starts_with('"') && *read != "null") {
+        Some(read @ ("true" | "false")) => format!("write {read} for the boolean, or quotes for the text"),
+        Some(read) => format!("write {read} for the number, or quotes for the text"),
+        None => "put it in quotes".to_owned(),
+    }
 }
 
 /// Returns the profile that `text` holds.

@@ -17,7 +17,8 @@ pub(super) fn parse_carefully(text: &str) -> Result<Profile, ProfileError> {
     let value = check_one_reading(text)?;
     check_types("", &value, &serde_json::to_value(&profile).unwrap_or_default())
         .map_err(|(field, wanted)| wrong_type(text, &field, wanted))?;
-    Ok(profile)
+    // The library takes some words of YAML 1.1 for what they were there.
+    yaml::words(text).iter().find_map(ambiguous).map_or(Ok(profile), Err)
 }
 
 /// Checks that texts are texts and numbers are numbers: the library would take `1` for a text, and `'1'` for a number. The error is a field
@@ -117,9 +118,7 @@ fn ambiguous(word: &Word) -> Option<ProfileError> {
     let (by_helm, by_others) = if word.is_key {
         (Value::String(yaml::scalar_key(&word.text, true, None).ok()?), Value::String(word.text.clone()))
     } else {
-        let by_others: [Value; 1] = serde_saphyr::from_str(&format!("- {}\n", word.text)).ok()?;
-        let [by_others] = by_others;
-        (yaml::scalar_value(&word.text, true, None).ok()?, by_others)
+        (yaml::scalar_value(&word.text, true, None).ok()?, as_1_2(&word.text))
     };
     differing("", &by_helm, &by_others)?;
     Some(ProfileError::Ambiguous {
@@ -128,14 +127,22 @@ fn ambiguous(word: &Word) -> Option<ProfileError> {
         word: word.text.clone(),
         is_key: word.is_key,
         by_helm: by_helm.to_string(),
-        by_others: without_fraction(by_others).to_string(),
+        by_others: by_others.to_string(),
     })
 }
 
-/// The library reads `0644` as the float 644.0.
-fn without_fraction(value: Value) -> Value {
-    let whole = value.as_f64().filter(|float| float.abs() < 1e15 && float.fract() == 0.0);
-    whole
-        .and_then(|float| format!("{float:.0}").parse().ok())
-        .map_or(value, |whole: i64| Value::from(Number::from(whole)))
+/// Returns what a plain word is in YAML 1.2.
+///
+/// Source: YAML 1.2.2, section 10.3.2, "Tag Resolution" of the core schema.
+fn as_1_2(word: &str) -> Value {
+    let is_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
+    let of_base = |mark: &str, base| i64::from_str_radix(word.strip_prefix(mark)?, base).ok();
+    let number = of_base("0o", 8).or_else(|| of_base("0x", 16)).or_else(|| word.parse().ok());
+    let float = || word.parse().ok().filter(|_| word.bytes().all(is_number)).and_then(Number::from_f64);
+    match word {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        _ => number.map(Number::from).or_else(float).map_or_else(|| word.into(), Value::Number),
+    }
 }

@@ -47,15 +47,46 @@ fn a_field_that_nobody_knows_is_named_with_its_line() {
 #[test]
 fn what_two_readers_read_differently_must_be_quoted() {
     let field = "line 11: post-render[0].changes[1].set.value: ";
-    for (written, by_helm, by_others) in
-        [("0644", "420", "644"), ("0b-1", "-1", "\"0b-1\""), (".1_0", "0.1", "\".1_0\"")]
-    {
+    for (written, by_helm, by_others) in [
+        ("0644", "420", "644"),
+        ("0b-1", "-1", "\"0b-1\""),
+        (".1_0", "0.1", "\".1_0\""),
+        ("1_000", "1000", "\"1_000\""),
+        ("0b11", "3", "\"0b11\""),
+        ("yes", "true", "\"yes\""),
+        ("Off", "false", "\"Off\""),
+        ("y", "true", "\"y\""),
+    ] {
+        let what = if matches!(by_helm, "true" | "false") { "boolean" } else { "number" };
         let expected = format!(
-            "{field}`{written}` is read in two ways, as {by_helm} by Helm and as {by_others} by others: put it in quotes"
+            "{field}`{written}` is read in two ways, as {by_helm} by Helm and as {by_others} by others: write {by_helm} for the {what}, \
+             or quotes for the text"
         );
         assert_eq!(error(&PROFILE.replace("value: Always", &format!("value: {written}"))), expected);
         let quoted = PROFILE.replace("value: Always", &format!("value: '{written}'"));
         assert!(parse(&quoted).is_ok());
+    }
+}
+
+#[test]
+fn what_all_readers_read_alike_needs_no_quotes() {
+    for written in [
+        "1",
+        "-12",
+        "+1",
+        "1.5",
+        "1e3",
+        "-.5",
+        "0x1F",
+        "True",
+        "FALSE",
+        "on-call",
+        "yes please",
+        "1.2.3",
+        "2001-01-01",
+        "12:30",
+    ] {
+        parse(&PROFILE.replace("value: Always", &format!("value: {written}"))).expect(written);
     }
 }
 
