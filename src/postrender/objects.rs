@@ -1,24 +1,26 @@
 //! The objects of a parsed document: itself, or the items of a list.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::tree::{Kind, NodeId, Tree};
 use crate::domain::yaml::{self, YamlError};
 
-/// An object of a parsed document.
-pub(super) struct Found {
+/// An object of a parsed document. A list may have very many.
+pub(super) struct Found<'t> {
     pub(super) root: NodeId,
     /// The list that holds it, within a `List`.
     pub(super) item_of: Option<NodeId>,
-    pub(super) api_version: String,
-    pub(super) kind: String,
-    pub(super) name: String,
-    pub(super) namespace: Option<String>,
+    pub(super) api_version: Cow<'t, str>,
+    pub(super) kind: Cow<'t, str>,
+    pub(super) name: Cow<'t, str>,
+    pub(super) namespace: Option<Cow<'t, str>>,
     /// What it means, where the tree does not tell.
-    pub(super) whole: Option<Value>,
+    pub(super) whole: Option<Box<Value>>,
 }
 
-impl Found {
+impl Found<'_> {
     /// How it is called in notes and errors.
     pub(super) fn title(&self) -> String {
         named(&self.kind, self.namespace.as_deref(), &self.name)
@@ -30,7 +32,7 @@ impl Found {
         }
         let (_, metadata) = tree.entry(self.root, "metadata")?;
         let (_, labels) = tree.entry(metadata, "labels")?;
-        text_at(tree, labels, key)
+        text_at(tree, labels, key).map(Cow::into_owned)
     }
 }
 
@@ -42,9 +44,9 @@ pub(super) fn named(kind: &str, namespace: Option<&str>, name: &str) -> String {
     }
 }
 
-fn text_at(tree: &Tree<'_>, mapping: NodeId, key: &str) -> Option<String> {
+fn text_at<'t>(tree: &'t Tree<'_>, mapping: NodeId, key: &str) -> Option<Cow<'t, str>> {
     let (_, value) = tree.entry(mapping, key)?;
-    tree.value(value)?.as_str().map(str::to_owned)
+    tree.text_of(value)
 }
 
 /// Returns what a document means whose aliases and merges bring in what stands elsewhere.
@@ -54,23 +56,43 @@ pub(super) fn whole(text: &str) -> Result<Value, YamlError> {
 }
 
 /// What items of a list may leave to it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct List {
-    api_version: String,
-    kind: String,
+#[derive(Debug, Default)]
+struct List<'t> {
+    api_version: Cow<'t, str>,
+    kind: Cow<'t, str>,
 }
 
-/// Returns the objects of a document: itself, or the items of a list, however deep. `whole` is what the node means, where the tree
-/// does not tell.
+/// Returns the objects of a document: itself, or the items of a list, however deep. `whole` is what it means, where the tree does not
+/// tell.
 ///
 /// Source: `k8s.io/apimachinery` `unstructured`: what has a list `items` is a list; its items may leave out their type.
 ///
 /// # Errors
 /// The line on which items stand that are an alias.
-pub(super) fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<Value>, list: &List) -> Result<Vec<Found>, usize> {
+pub(super) fn objects<'t>(tree: &'t Tree<'_>, whole: Option<Value>) -> Result<Vec<Found<'t>>, usize> {
+    let mut found = Vec::new();
+    find(tree, Place { root: 0, item_of: None }, whole, &List::default(), &mut found)?;
+    Ok(found)
+}
+
+/// Where an object may be.
+struct Place {
+    root: NodeId,
+    item_of: Option<NodeId>,
+}
+
+fn find<'t>(
+    tree: &'t Tree<'_>,
+    place: Place,
+    whole: Option<Value>,
+    list: &List<'t>,
+    found: &mut Vec<Found<'t>>,
+) -> Result<(), usize> {
+    let Place { root, item_of } = place;
     let mut whole = whole;
+    let owned = |value: Option<&Value>| value?.as_str().map(|text| Cow::Owned(text.to_owned()));
     let text = |key: &str| match &whole {
-        Some(whole) => whole.get(key).and_then(Value::as_str).map(str::to_owned),
+        Some(whole) => owned(whole.get(key)),
         None => text_at(tree, root, key),
     };
     let (mut api_version, mut kind) = (text("apiVersion").unwrap_or_default(), text("kind").unwrap_or_default());
@@ -78,7 +100,7 @@ pub(super) fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<Value>, list:
         (api_version, kind) = (list.api_version.clone(), list.kind.clone());
     }
     if kind.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let mut whole_items = match whole.as_mut().and_then(|whole| whole.get_mut("items")) {
         Some(Value::Array(items)) => Some(std::mem::take(items).into_iter()),
@@ -86,27 +108,27 @@ pub(super) fn objects(tree: &Tree<'_>, root: NodeId, whole: Option<Value>, list:
     };
     match tree.entry(root, "items") {
         Some((_, items)) if tree.kind(items).is_sequence() => {
-            let list = List { api_version, kind: kind.strip_suffix("List").unwrap_or_default().to_owned() };
-            let mut found = Vec::new();
+            let kind = kind.strip_suffix("List").unwrap_or_default().to_owned();
+            let list = List { api_version, kind: Cow::Owned(kind) };
             for item in tree.children(items) {
                 let whole = whole_items.as_mut().and_then(Iterator::next);
                 if tree.kind(item) == Kind::Alias {
                     return Err(tree.line_of(tree.start(item)));
                 }
-                let of_item = objects(tree, item, whole, &list)?;
-                found
-                    .extend(of_item.into_iter().map(|found| Found { item_of: found.item_of.or(Some(items)), ..found }));
+                // Of lists in lists, the innermost one holds it.
+                find(tree, Place { root: item, item_of: Some(items) }, whole, &list, found)?;
             }
-            return Ok(found);
+            return Ok(());
         }
         _ if whole_items.is_some() => return Err(tree.line_of(tree.start(root))),
         _ => {}
     }
     let metadata = tree.entry(root, "metadata").map(|(_, metadata)| metadata);
     let of_metadata = |key: &str| match &whole {
-        Some(whole) => whole.get("metadata")?.get(key)?.as_str().map(str::to_owned),
+        Some(whole) => owned(whole.get("metadata")?.get(key)),
         None => text_at(tree, metadata?, key),
     };
     let (name, namespace) = (of_metadata("name").unwrap_or_default(), of_metadata("namespace"));
-    Ok(vec![Found { root, item_of: None, api_version, name, namespace, kind, whole }])
+    found.push(Found { root, item_of, api_version, kind, name, namespace, whole: whole.map(Box::new) });
+    Ok(())
 }

@@ -455,6 +455,19 @@ impl<'a> Tree<'a> {
         self.aliases.iter().filter_map(|(&alias, target)| Some((alias, self.anchored.get(target).copied()?)))
     }
 
+    /// Returns the text that a scalar means; nothing for what is no text.
+    pub(super) fn text_of(&self, id: NodeId) -> Option<Cow<'_, str>> {
+        let kind = self.kind(id);
+        if !kind.is_scalar() {
+            return None;
+        }
+        if self.tags.contains_key(&id) {
+            return self.value(id)?.as_str().map(|text| Cow::Owned(text.to_owned()));
+        }
+        let words = self.words(id);
+        (kind != Kind::Plain || yaml::is_text(&words)).then_some(words)
+    }
+
     /// Returns what a node without aliases and merges means.
     pub(super) fn value(&self, id: NodeId) -> Option<Value> {
         match self.kind(id) {

@@ -4,47 +4,75 @@
 //! come of the first ones.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::io::Write;
+use std::rc::Rc;
 
 use super::{Fate, RenderError, Rendering};
 use crate::domain::profile::{Change, Rule, Subject};
 use crate::postrender::edit::{Edited, Editor, Stop};
-use crate::postrender::objects::{Found, List, objects, whole};
+use crate::postrender::objects::{Found, objects, whole};
 use crate::postrender::proof;
 use crate::postrender::rules::{self, Chosen, Mirrored, ObjectEdit, Rules};
 use crate::postrender::splice::{self, Splice};
 use crate::postrender::stream::Document;
 use crate::postrender::tree::Tree;
 
-/// What is yet to be done to an object that stays.
-struct Work<'r> {
-    /// How notes and errors call it: by what it was.
-    title: String,
-    /// Whether it is an item of a list.
-    is_item: bool,
+/// What rules do to the objects that they select.
+struct Task<'r> {
     selecting: Chosen,
-    changes: VecDeque<(&'r Rule, &'r Change)>,
-    mirrored: Mirrored,
+    changes: Vec<(&'r Rule, &'r Change)>,
 }
 
-impl<'r> Work<'r> {
+impl<'r> Task<'r> {
     /// Returns the changes of those rules, in their order; names that tell what all others made come last.
-    fn of(rules: &'r Rules, object: &Found, selecting: Chosen) -> Self {
+    fn of(rules: &'r Rules, selecting: Chosen) -> Self {
         let all = || {
             let selecting = selecting.iter().filter_map(|&index| rules.get(index));
             selecting.flat_map(|rule| rule.changes.iter().map(move |change| (rule, change)))
         };
         let is_last = |&(_, change): &(&Rule, &Change)| *change == Change::UniqueJobNames;
         let changes = all().filter(|one| !is_last(one)).chain(all().filter(is_last)).collect();
-        let is_item = object.item_of.is_some();
-        Self { title: object.title(), is_item, selecting, changes, mirrored: Mirrored::default() }
+        Self { selecting, changes }
+    }
+}
+
+/// The tasks of a document, by the rules that they come from: its objects may be very many, and share them.
+type Tasks<'r> = HashMap<Chosen, Rc<Task<'r>>>;
+
+/// What is yet to be done to an object that stays.
+struct Work<'r> {
+    /// How notes and errors call it, by what it was; nothing as long as it is that.
+    title: Option<String>,
+    /// Whether it is an item of a list.
+    is_item: bool,
+    task: Rc<Task<'r>>,
+    /// How many changes are done.
+    done: usize,
+    mirrored: Mirrored,
+}
+
+impl<'r> Work<'r> {
+    fn of(object: &Found<'_>, task: Rc<Task<'r>>) -> Self {
+        Self { title: None, is_item: object.item_of.is_some(), task, done: 0, mirrored: Mirrored::default() }
+    }
+
+    fn is_done(&self) -> bool {
+        self.next().is_none()
+    }
+
+    fn next(&self) -> Option<(&'r Rule, &'r Change)> {
+        self.task.changes.get(self.done).copied()
+    }
+
+    fn title(&self, object: &Found<'_>) -> String {
+        self.title.clone().unwrap_or_else(|| object.title())
     }
 }
 
 /// Tells whether these are the objects that there is work for.
-fn are_the_same(before: &[Work<'_>], objects: &[Found]) -> bool {
-    let is_it = |(work, object): (&Work<'_>, &Found)| work.is_item == object.item_of.is_some();
+fn are_the_same(before: &[Work<'_>], objects: &[Found<'_>]) -> bool {
+    let is_it = |(work, object): (&Work<'_>, &Found<'_>)| work.is_item == object.item_of.is_some();
     before.len() == objects.len() && before.iter().zip(objects).all(is_it)
 }
 
@@ -63,7 +91,8 @@ impl<'r, W: Write> Rendering<'r, W> {
         let mut place = Place {
             number: self.notes.documents,
             document,
-            objects: Vec::new(),
+            object: None,
+            objects: 0,
             rules: Chosen::from_slice(candidates),
             lines: Vec::new(),
         };
@@ -78,7 +107,7 @@ impl<'r, W: Write> Rendering<'r, W> {
                 Outcome::Goes => return Ok(Fate::Goes),
                 Outcome::Same => break,
                 Outcome::Edited(edited) => {
-                    let is_done = work.iter().flatten().all(|work: &Work<'_>| work.changes.is_empty());
+                    let is_done = work.iter().flatten().all(Work::is_done);
                     if !is_done {
                         place.follow(&text, &edited.splices);
                     }
@@ -112,34 +141,39 @@ impl<'r, W: Write> Rendering<'r, W> {
         } else {
             Some(whole(text).map_err(|error| place.refused(rules, error.line, &error.cause))?)
         };
-        let objects = objects(&tree, 0, whole, &List::default())
+        let mut objects = objects(&tree, whole)
             .map_err(|line| place.refused(rules, line, "the items of a list are an alias; write them out"))?;
         let mut editor = Editor::new(&tree);
-        place.objects.clear();
-        let (mut staying, mut of_all) = (Vec::new(), Vec::new());
-        match work.take() {
+        place.forget_objects();
+        let mut of_all = match work.take() {
             None => {
-                let count = objects.len();
-                for object in objects {
-                    if let Some(work) = self.begin(&tree, &object, &mut editor, place)? {
-                        staying.push(object);
-                        of_all.push(work);
-                    }
-                }
-                if staying.is_empty() && count > 0 {
+                let (count, mut tasks) = (objects.len(), Tasks::new());
+                let begun: Result<Vec<Option<Work<'r>>>, RenderError> =
+                    objects.iter().map(|object| self.begin(&tree, object, &mut tasks, &mut editor, place)).collect();
+                let begun = begun?;
+                let mut stays = begun.iter().map(Option::is_some);
+                objects.retain(|_| stays.next().unwrap_or_default());
+                if objects.is_empty() && count > 0 {
                     return Ok(Outcome::Goes);
                 }
+                begun.into_iter().flatten().collect()
             }
-            Some(before) if are_the_same(&before, &objects) => (staying, of_all) = (objects, before),
+            Some(before) if are_the_same(&before, &objects) => before,
             Some(_) => {
                 let because = "a change makes other objects of it, and more is to be changed in what it was";
                 return Err(place.refused(rules, 1, because));
             }
-        }
-        for (object, work) in staying.iter().zip(&mut of_all) {
+        };
+        for (object, work) in objects.iter().zip(&mut of_all) {
             self.change(object, work, &mut editor, place)?;
+            if !work.is_done() {
+                work.title = Some(work.title(object));
+            }
         }
-        *work = Some(of_all);
+        // Of very many objects, only what is needed is held while the text is edited.
+        drop(objects);
+        let is_done = of_all.iter().all(Work::is_done);
+        *work = Some(if is_done { Vec::new() } else { of_all });
         if !editor.has_changes() {
             return Ok(Outcome::Same);
         }
@@ -157,7 +191,8 @@ impl<'r, W: Write> Rendering<'r, W> {
     fn begin(
         &mut self,
         tree: &Tree<'_>,
-        object: &Found,
+        object: &Found<'_>,
+        tasks: &mut Tasks<'r>,
         editor: &mut Editor<'_, '_>,
         place: &mut Place<'_>,
     ) -> Result<Option<Work<'r>>, RenderError> {
@@ -171,16 +206,21 @@ impl<'r, W: Write> Rendering<'r, W> {
             label: &label,
         };
         let selecting = rules.selecting(self.first, &subject);
-        if selecting.is_empty() {
-            return Ok(Some(Work::of(rules, object, selecting)));
-        }
         place.add_rules(&selecting);
         self.want_additions(&selecting);
         self.count(&selecting);
         if !self.is_dropped(&selecting, || object.title()) {
-            return Ok(Some(Work::of(rules, object, selecting)));
+            let task = match tasks.get(&selecting) {
+                Some(task) => Rc::clone(task),
+                None => {
+                    let task = Rc::new(Task::of(rules, selecting.clone()));
+                    tasks.insert(selecting, Rc::clone(&task));
+                    task
+                }
+            };
+            return Ok(Some(Work::of(object, task)));
         }
-        place.objects.push(object.title());
+        place.add_object(|| object.title());
         if let Some(list) = object.item_of {
             let dropped = editor.remove_item(list, object.root);
             dropped.map_err(|stop| place.of(object.title(), &selecting).stopped(rules, stop))?;
@@ -191,15 +231,15 @@ impl<'r, W: Write> Rendering<'r, W> {
     /// Makes the changes of an object, up to the first one that must wait.
     fn change(
         &mut self,
-        object: &Found,
+        object: &Found<'_>,
         work: &mut Work<'r>,
         editor: &mut Editor<'_, '_>,
         place: &mut Place<'_>,
     ) -> Result<(), RenderError> {
-        if !work.changes.is_empty() {
-            place.objects.push(work.title.clone());
+        if !work.is_done() {
+            place.add_object(|| work.title(object));
         }
-        while let Some(&(rule, change)) = work.changes.front() {
+        while let Some((rule, change)) = work.next() {
             // Without a change before it, there is nothing to wait for.
             let may_wait = editor.has_changes();
             let mirrored = may_wait.then(|| work.mirrored.clone());
@@ -209,12 +249,12 @@ impl<'r, W: Write> Rendering<'r, W> {
             match (rules::apply(change, self.rules.about(), &mut edit), mirrored) {
                 (Ok(done), _) => {
                     for what in left {
-                        self.notes.leave(&rule.name, &work.title, what);
+                        self.notes.leave(&rule.name, &work.title(object), what);
                     }
                     if let Some(what) = done {
-                        self.notes.add(&rule.name, &rule.because, || work.title.clone(), || what);
+                        self.notes.add(&rule.name, &rule.because, || work.title(object), || what);
                     }
-                    work.changes.pop_front();
+                    work.done += 1;
                 }
                 (Err(Stop::Later), Some(mirrored)) => {
                     editor.take_back();
@@ -222,7 +262,7 @@ impl<'r, W: Write> Rendering<'r, W> {
                     return Ok(());
                 }
                 (Err(stop), _) => {
-                    let here = place.of(work.title.clone(), &work.selecting);
+                    let here = place.of(work.title(object), &work.task.selecting);
                     return Err(here.stopped_by(&rule.name, stop));
                 }
             }
@@ -235,13 +275,27 @@ impl<'r, W: Write> Rendering<'r, W> {
 struct Place<'d> {
     number: usize,
     document: &'d Document<'d>,
-    objects: Vec<String>,
+    /// The first one that is about to change.
+    object: Option<String>,
+    /// How many are.
+    objects: usize,
     rules: Chosen,
     /// Of each line that is read, the line of the document that it comes from; empty as long as it is the document.
     lines: Vec<usize>,
 }
 
 impl Place<'_> {
+    fn forget_objects(&mut self) {
+        (self.object, self.objects) = (None, 0);
+    }
+
+    fn add_object(&mut self, title: impl FnOnce() -> String) {
+        if self.object.is_none() {
+            self.object = Some(title());
+        }
+        self.objects += 1;
+    }
+
     fn add_rules(&mut self, rules: &[usize]) {
         let unnamed: Chosen = rules.iter().filter(|index| !self.rules.contains(index)).copied().collect();
         self.rules.extend(unnamed);
@@ -260,7 +314,7 @@ impl Place<'_> {
 
     /// Returns the place of one object.
     fn of(&self, object: String, rules: &[usize]) -> Self {
-        Self { objects: vec![object], rules: Chosen::from_slice(rules), lines: self.lines.clone(), ..*self }
+        Self { object: Some(object), objects: 1, rules: Chosen::from_slice(rules), lines: self.lines.clone(), ..*self }
     }
 
     fn stopped(&self, rules: &Rules, stop: Stop) -> RenderError {
@@ -284,10 +338,10 @@ impl Place<'_> {
     }
 
     fn refused_by(&self, rules: &str, line: usize, because: &str) -> RenderError {
-        let object = match self.objects.as_slice() {
-            [] => String::new(),
-            [object] => format!(" ({object})"),
-            [first, more @ ..] => format!(" ({first} and {} more)", more.len()),
+        let object = match &self.object {
+            None => String::new(),
+            Some(object) if self.objects == 1 => format!(" ({object})"),
+            Some(first) => format!(" ({first} and {} more)", self.objects - 1),
         };
         RenderError::Document {
             document: self.number,

@@ -179,7 +179,7 @@ fn has_word(bytes: &[u8], word: &str) -> bool {
 pub(super) struct ObjectEdit<'e, 't, 'a> {
     pub(super) editor: &'e mut Editor<'t, 'a>,
     /// As it was when the document was parsed.
-    pub(super) object: &'e Found,
+    pub(super) object: &'e Found<'e>,
     /// What its images were called.
     pub(super) mirrored: &'e mut Mirrored,
     /// What a change left alone, and why.
