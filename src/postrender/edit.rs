@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
@@ -56,8 +57,8 @@ pub(super) struct Collected {
 /// The changes of one document, by the node that they are about.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Changes {
-    /// Nodes that get another value.
-    pub(super) replaced: BTreeMap<NodeId, Value>,
+    /// Nodes that get another value; in a long list very many may get the same one.
+    pub(super) replaced: BTreeMap<NodeId, Rc<Value>>,
     /// Collections that gain or lose something.
     pub(super) collected: BTreeMap<NodeId, Collected>,
 }
@@ -77,6 +78,8 @@ pub(super) struct Editor<'t, 'a> {
     tree: &'t Tree<'a>,
     shared: Shared,
     changes: Changes,
+    /// The value that a node got last.
+    last: Rc<Value>,
     /// What the present change has found where it asked for something.
     before: Before,
 }
@@ -110,13 +113,19 @@ impl Shared {
 /// What was asked for of some nodes at one time; nothing where nothing was.
 #[derive(Debug, Default)]
 struct Before {
-    replaced: BTreeMap<NodeId, Option<Value>>,
+    replaced: BTreeMap<NodeId, Option<Rc<Value>>>,
     collected: BTreeMap<NodeId, Option<Collected>>,
 }
 
 impl<'t, 'a> Editor<'t, 'a> {
     pub(super) fn new(tree: &'t Tree<'a>) -> Self {
-        Self { tree, shared: Shared::of(tree), changes: Changes::default(), before: Before::default() }
+        Self {
+            tree,
+            shared: Shared::of(tree),
+            changes: Changes::default(),
+            last: Rc::default(),
+            before: Before::default(),
+        }
     }
 
     pub(super) fn tree(&self) -> &'t Tree<'a> {
@@ -152,13 +161,16 @@ impl<'t, 'a> Editor<'t, 'a> {
     /// Returns the value that takes the place of a node, to be changed.
     fn replaced(&mut self, node: NodeId) -> Option<&mut Value> {
         let replaced = self.changes.replaced.get_mut(&node)?;
-        self.before.replaced.entry(node).or_insert_with(|| Some(replaced.clone()));
-        Some(replaced)
+        self.before.replaced.entry(node).or_insert_with(|| Some(Rc::clone(replaced)));
+        Some(Rc::make_mut(replaced))
     }
 
     /// Gives a node another value.
     fn set_replaced(&mut self, node: NodeId, value: Value) {
-        let before = self.changes.replaced.insert(node, value);
+        if *self.last != value {
+            self.last = Rc::new(value);
+        }
+        let before = self.changes.replaced.insert(node, Rc::clone(&self.last));
         self.before.replaced.entry(node).or_insert(before);
     }
 
@@ -311,7 +323,7 @@ impl<'t, 'a> Editor<'t, 'a> {
     /// Returns what a node means; nothing where an alias or a merge brings in what stands elsewhere.
     pub(super) fn value(&self, node: NodeId) -> Result<Option<Value>, Stop> {
         if let Some(value) = self.changes.replaced.get(&node) {
-            return Ok(Some(value.clone()));
+            return Ok(Some(Value::clone(value)));
         }
         self.is_settled(node)?;
         Ok(self.tree.value(node))
@@ -335,7 +347,11 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// Checks that no other value takes the place of the node.
     pub(super) fn is_as_it_was(&self, node: NodeId) -> Result<(), Stop> {
-        if self.changes.replaced.get(&node).is_some_and(is_collection) { Err(Stop::Later) } else { Ok(()) }
+        if self.changes.replaced.get(&node).is_some_and(|value| is_collection(value)) {
+            Err(Stop::Later)
+        } else {
+            Ok(())
+        }
     }
 
     fn is_pending(&self, mapping: NodeId, key: &str) -> bool {

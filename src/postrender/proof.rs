@@ -85,7 +85,7 @@ impl<'n> Walk<'_, '_, 'n> {
         let (old, changes) = (self.old, self.changes);
         if let Some(value) = changes.replaced.get(&one) {
             let has_tag = other.properties().is_some_and(|properties| properties.tag.is_some());
-            return expect(!has_tag && self.value(other)?.as_ref() == Some(value), one);
+            return expect(!has_tag && self.value(other)?.as_ref() == Some(&**value), one);
         }
         let none = Properties::default();
         let properties = other.properties().unwrap_or(&none);

@@ -172,32 +172,47 @@ impl<W: Write> Rendering<'_, W> {
         }
         self.add_before(document)?;
         match fate {
-            Fate::Passes | Fate::Goes => self.write(document.bytes)?,
+            Fate::Passes | Fate::Goes => {
+                self.has_object = self.has_object || !self.rules.drops() || is_of_release(document);
+                self.write(document.bytes)?;
+            }
             Fate::Marked(lines) => {
                 self.notes.changed += 1;
                 let edited = std::mem::take(&mut self.edited);
-                self.write(document.bytes.get(..lines.start).unwrap_or_default())?;
+                let before = document.bytes.get(..lines.start).unwrap_or_default();
+                let behind = document.bytes.get(lines.end..).unwrap_or_default();
+                if self.looks_for_objects() {
+                    // It may be a hook now.
+                    self.look_at(document, &String::from_utf8_lossy(&[before, edited.as_bytes(), behind].concat()));
+                }
+                self.write(before)?;
                 self.write(edited.as_bytes())?;
-                self.write(document.bytes.get(lines.end..).unwrap_or_default())?;
+                self.write(behind)?;
                 self.edited = edited;
             }
             Fate::Becomes(body) => {
                 self.notes.changed += 1;
+                if self.looks_for_objects() {
+                    // Items of it may have gone, too.
+                    self.look_at(document, &body);
+                }
                 self.write(document.bytes.get(..document.body).unwrap_or_default())?;
                 self.write(body.as_bytes())?;
-                if self.rules.drops() && !self.has_object {
-                    // Items of it may have gone.
-                    let is_left = manifest::parse(&body).map_or(true, |objects| has_object_of_release(&objects));
-                    self.has_object = is_left;
-                    self.has_lost = self.has_lost || !is_left && is_of_release(document);
-                }
-                self.has_content = true;
-                return Ok(());
             }
         }
         self.has_content = true;
-        self.has_object = self.has_object || !self.rules.drops() || is_of_release(document);
         Ok(())
+    }
+
+    /// Tells whether it is still to be seen that the release has an object left.
+    fn looks_for_objects(&self) -> bool {
+        self.rules.drops() && !self.has_object
+    }
+
+    /// Looks for what an edited document leaves of the release.
+    fn look_at(&mut self, document: &Document<'_>, edited: &str) {
+        self.has_object = is_left_of_release(edited);
+        self.has_lost = self.has_lost || !self.has_object && is_of_release(document);
     }
 
     fn fate(&mut self, document: &Document<'_>) -> Result<Fate, RenderError> {
@@ -346,21 +361,21 @@ impl<W: Write> Rendering<'_, W> {
             std::mem::take(&mut self.pending).into_iter().partition(|addition| addition.is_wanted && is_now(addition));
         self.pending = later;
         let mut has_added = false;
-        for addition in &now {
+        for addition in now {
             if let Some(place) = addition.seen {
-                return Err(self.cannot_add(addition, place, IN_DOUBT));
+                return Err(self.cannot_add(&addition, place, IN_DOUBT));
             }
             if let Some(rule) = self.rules.get(addition.rule) {
                 let object = || named(addition.kind(), None, addition.name());
                 self.notes.add(&rule.name, &rule.because, object, || "added".to_owned());
             }
             self.notes.changed += 1;
-            let Some(text) = self.changed(addition)? else { continue };
+            let Some(text) = self.changed(&addition)? else { continue };
             has_added = true;
             // Those that it makes others add.
             self.add(&|other| other.is_before(addition.kind()))?;
             self.has_content = true;
-            self.has_object = self.has_object || !addition.is_hook();
+            self.has_object = self.has_object || is_left_of_release(&text);
             if self.last_byte.is_some_and(|byte| byte != b'\n') {
                 // A line break could belong to the last value.
                 return Err(RenderError::NoLineBreak {
@@ -370,8 +385,8 @@ impl<W: Write> Rendering<'_, W> {
                 });
             }
             self.write(text.as_bytes())?;
+            self.added.push(addition);
         }
-        self.added.extend(now);
         Ok(has_added)
     }
 
@@ -479,6 +494,11 @@ fn is_of_release(document: &Document<'_>) -> bool {
     // What is no manifest is for Helm to refuse.
     !may_be_hook && head::read(document).is_some()
         || manifests(document).map_or(true, |objects| has_object_of_release(&objects))
+}
+
+/// Tells whether edited text has an object of the release.
+fn is_left_of_release(text: &str) -> bool {
+    manifest::parse(text).map_or(true, |objects| has_object_of_release(&objects))
 }
 
 fn has_object_of_release(objects: &[Object]) -> bool {

@@ -105,7 +105,7 @@ fn behind_colon(tree: &Tree<'_>, from: usize) -> Option<usize> {
 pub(super) fn collection(tree: &Tree<'_>, node: NodeId, collected: &Collected) -> Result<Vec<Splice>, Refusal> {
     let children: Vec<Child> = if tree.kind(node).is_mapping() {
         tree.entries(node)
-            .map(|(key, value)| Child { id: key, start: tree.start(key), end: tree.content_end(value) })
+            .map(|(key, value)| Child { id: key, start: tree.start(key), end: entry_end(tree, node, value) })
             .collect()
     } else {
         tree.children(node)
@@ -122,7 +122,11 @@ pub(super) fn collection(tree: &Tree<'_>, node: NodeId, collected: &Collected) -
     }
     let mut splices = Vec::new();
     for (index, child) in children.iter().enumerate().filter(|(_, child)| gone(child)) {
-        splices.push(Splice { range: writing.lines_of(child, children.get(index + 1))?, text: String::new() });
+        let range = writing.lines_of(child, children.get(index + 1..).unwrap_or_default(), &gone)?;
+        // Behind a dash, those next to the first one that go, too, go with it.
+        if splices.last().is_none_or(|last: &Splice| last.range.end <= range.start) {
+            splices.push(Splice { range, text: String::new() });
+        }
     }
     if !collected.entries.is_empty()
         && let Some(first) = children.iter().find(|child| !gone(child))
@@ -135,6 +139,13 @@ pub(super) fn collection(tree: &Tree<'_>, node: NodeId, collected: &Collected) -
         splices.push(writing.behind(first, last, &collected.items)?);
     }
     Ok(splices)
+}
+
+/// Returns where an entry ends. An empty value stands before its colon, which within brackets may be the last of the line.
+fn entry_end(tree: &Tree<'_>, mapping: NodeId, value: NodeId) -> usize {
+    let end = tree.content_end(value);
+    let is_empty = tree.kind(mapping).is_flow() && tree.kind(value).is_scalar() && tree.start(value) == end;
+    if is_empty { behind_colon(tree, end).unwrap_or(end) } else { end }
 }
 
 /// A key with its value, or an item.
@@ -244,7 +255,12 @@ impl Writing<'_, '_> {
     }
 
     /// Returns the bytes of an entry or item that goes, its lines where it has them for itself.
-    fn lines_of(&self, child: &Child, next: Option<&Child>) -> Result<Range<usize>, Refusal> {
+    fn lines_of(
+        &self,
+        child: &Child,
+        behind: &[Child],
+        gone: &dyn Fn(&Child) -> bool,
+    ) -> Result<Range<usize>, Refusal> {
         let end = self.line_end(child.end)?;
         let is_mapping = self.tree.kind(self.node).is_mapping();
         let start = if is_mapping { self.entry_start(child.start)? } else { self.dash(child)? };
@@ -253,14 +269,21 @@ impl Writing<'_, '_> {
         if before.bytes().all(|byte| byte == b' ') {
             return Ok(line_start..end);
         }
-        // The first key behind a dash: the next key moves up to it, unless a comment stands between.
-        let next = next.ok_or_else(|| self.refuse(start, "nothing would be left of the list item"))?;
-        let next = self.entry_start(next.start)?;
-        if self.tree.text().get(end..next).unwrap_or_default().trim_ascii().is_empty() {
-            return Ok(start..next);
+        // The first key behind a dash: the next one that stays moves up to it, unless a comment stands between.
+        let (mut at, mut has_comment) = (end, false);
+        for other in behind {
+            let next = self.entry_start(other.start)?;
+            has_comment = has_comment || !self.tree.text().get(at..next).unwrap_or_default().trim_ascii().is_empty();
+            if !gone(other) {
+                if !has_comment {
+                    return Ok(start..next);
+                }
+                let removed = self.tree.text().get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r']);
+                return Ok(line_start + before.trim_end().len()..start + removed.len());
+            }
+            at = self.line_end(other.end)?;
         }
-        let removed = self.tree.text().get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r']);
-        Ok(line_start + before.trim_end().len()..start + removed.len())
+        Err(self.refuse(start, "nothing would be left of the list item"))
     }
 
     /// Returns the splice that writes new entries before a key.

@@ -138,7 +138,7 @@ pub(super) struct Tree<'a> {
     text: &'a str,
     nodes: Vec<Node>,
     /// Where collections in brackets end, by their ids, ascending.
-    brackets: Vec<(NodeId, usize)>,
+    brackets: Vec<(u32, u32)>,
     /// Words that cannot be read from the bytes of their scalars alone, by their ids, ascending.
     words: Vec<(NodeId, String)>,
     tags: HashMap<NodeId, String>,
@@ -192,7 +192,7 @@ impl<'a> Tree<'a> {
         Tree {
             text,
             nodes: nodes.collect(),
-            brackets: self.brackets.iter().map(|&(id, end)| (id, place(end))).collect(),
+            brackets: self.brackets.iter().map(|&(id, end)| (id, small(place(end as usize)))).collect(),
             words: self.words,
             tags: self.tags,
             anchors: self.anchors,
@@ -272,7 +272,7 @@ impl<'a> Tree<'a> {
         let end = if kind.is_collection() { id + 1 } else { range.end };
         self.nodes.push(Node::new(range.start, end, kind, false));
         if kind.is_flow() {
-            self.brackets.push((id, range.end));
+            self.brackets.push((small(id), small(range.end)));
         }
         id
     }
@@ -293,10 +293,10 @@ impl<'a> Tree<'a> {
         if let Some(node) = self.nodes.get_mut(id) {
             *node = node.with(node.start(), past);
         }
-        if let Ok(place) = self.brackets.binary_search_by_key(&id, |&(of, _)| of)
+        if let Ok(place) = self.brackets.binary_search_by_key(&small(id), |&(of, _)| of)
             && let Some((_, until)) = self.brackets.get_mut(place)
         {
-            *until = end;
+            *until = small(end);
         }
     }
 
@@ -324,8 +324,8 @@ impl<'a> Tree<'a> {
         let node = self.node(id);
         match node.kind() {
             kind if kind.is_flow() => {
-                let place = self.brackets.binary_search_by_key(&id, |&(of, _)| of);
-                place.ok().and_then(|place| self.brackets.get(place)).map_or(node.start(), |&(_, end)| end)
+                let place = self.brackets.binary_search_by_key(&small(id), |&(of, _)| of);
+                place.ok().and_then(|place| self.brackets.get(place)).map_or(node.start(), |&(_, end)| end as usize)
             }
             kind if kind.is_collection() => node.start(),
             _ => node.end(),

@@ -120,11 +120,6 @@ impl Addition {
         self.object.name()
     }
 
-    /// Tells whether it is a hook, and no object of the release.
-    pub(crate) fn is_hook(&self) -> bool {
-        self.object.annotation("helm.sh/hook").is_some()
-    }
-
     /// Returns it as a document, its separator included.
     pub(crate) fn text(&self) -> String {
         let fields = self.object.as_value().as_object().cloned().unwrap_or_default();

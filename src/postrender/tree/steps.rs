@@ -84,8 +84,8 @@ impl<'a> Steps<'a> {
 
     /// Returns the next step; nothing at the end of the document.
     pub(in crate::postrender) fn next(&mut self) -> Result<Option<Step<'a>>, Fault> {
-        if self.text.len() > LARGEST {
-            return Err(Fault { line: 1, because: format!("it is larger than {} MiB", (LARGEST + 1) >> 20) });
+        if self.text.len() >= LARGEST {
+            return Err(Fault { line: 1, because: format!("it has {} MiB or more", LARGEST >> 20) });
         }
         while !self.has_ended {
             let Some(event) = self.events.next() else { break };
