@@ -76,6 +76,7 @@ pub(super) fn objects<'t>(tree: &'t Tree<'_>, whole: Option<Value>) -> Result<Ve
 }
 
 /// Where an object may be.
+#[derive(Debug, Clone, Copy)]
 struct Place {
     root: NodeId,
     item_of: Option<NodeId>,

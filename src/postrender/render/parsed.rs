@@ -210,14 +210,9 @@ impl<'r, W: Write> Rendering<'r, W> {
         self.want_additions(&selecting);
         self.count(&selecting);
         if !self.is_dropped(&selecting, || object.title()) {
-            let task = match tasks.get(&selecting) {
-                Some(task) => Rc::clone(task),
-                None => {
-                    let task = Rc::new(Task::of(rules, selecting.clone()));
-                    tasks.insert(selecting, Rc::clone(&task));
-                    task
-                }
-            };
+            let task =
+                tasks.entry(selecting).or_insert_with_key(|selecting| Rc::new(Task::of(rules, selecting.clone())));
+            let task = Rc::clone(task);
             return Ok(Some(Work::of(object, task)));
         }
         place.add_object(|| object.title());
