@@ -80,6 +80,9 @@ impl Change {
 
 impl Change {
     /// Tells what is wrong with a path to labels or annotations: they are mappings of texts, and most of their keys have dots.
+    ///
+    /// Those of the object itself are what the server takes them for. Below, they may be a template or a pattern, or another's altogether:
+    /// there, the dots alone are looked at.
     fn mark_fault(&self, path: &FieldPath) -> Option<String> {
         let steps = path.steps();
         let is_key = |step: &Step, key: &str| matches!(step, Step::Key(step) if step == key);
@@ -92,10 +95,17 @@ impl Change {
         let keys: Option<Vec<&str>> =
             rest.iter().map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect();
         let (name, names) = (mark.name(), mark.section());
+        let is_of_object = at == 0;
         if !matches!(self, Self::Set(_) | Self::Remove(_)) {
-            return Some(format!("{names} are no list: `set-{names}` and `remove-{names}` change them"));
+            return is_of_object
+                .then(|| format!("{names} are no list: `set-{names}` and `remove-{names}` change them"));
         }
         match (keys.as_deref(), self) {
+            (Some(keys @ [first, _, ..]), _) => {
+                let whole = field_path::child(&section, &keys.join("."));
+                Some(format!("nothing is below the value of {name} `{first}`; is it the key? Then write `{whole}`"))
+            }
+            _ if !is_of_object => None,
             (None, _) => Some(format!("{names} are no list: write `{}`", field_path::child(&section, "KEY"))),
             (Some([]), Self::Set(_)) => {
                 Some(format!("{names} have a key each: write `{}`", field_path::child(&section, "KEY")))
@@ -104,14 +114,7 @@ impl Change {
                 Some(value) => mark.fault(key, value),
                 None => Some(format!("the value of {name} `{key}` is a text: put `{value}` in quotes")),
             },
-            (Some([] | [_]), _) => None,
-            (Some(keys), _) => {
-                let whole = field_path::child(&section, &keys.join("."));
-                Some(format!(
-                    "nothing is below the value of {name} `{}`; is it the key? Then write `{whole}`",
-                    keys.first()?
-                ))
-            }
+            (Some(_), _) => None,
         }
     }
 }

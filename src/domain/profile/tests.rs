@@ -290,6 +290,11 @@ fn labels_and_annotations_are_such_as_a_server_takes() {
             "write `spec.jobs[0].metadata.annotations.\"a.b\"`",
         ),
         (
+            "remove: spec.template.metadata.labels.app.kubernetes.io/name".to_owned(),
+            "remove",
+            "write `spec.template.metadata.labels.\"app.kubernetes.io/name\"`",
+        ),
+        (
             "remove: metadata.annotations.helm.sh/hook".to_owned(),
             "remove",
             "write `metadata.annotations.\"helm.sh/hook\"`",
@@ -311,6 +316,15 @@ fn labels_and_annotations_are_such_as_a_server_takes() {
         "set: {path: 'metadata.annotations.\"a.b/c\"', value: any text}".to_owned(),
         "remove: metadata.labels".to_owned(),
         "remove: spec.metadata.labels.a".to_owned(),
+        // Templates, patterns, and what is called so in custom resources.
+        "set: {path: spec.template.metadata.labels.env, value: '{{env}}'}".to_owned(),
+        "set: {path: 'spec.rules[*].validate.pattern.metadata.labels.team', value: '?*'}".to_owned(),
+        "set: {path: 'spec.rules[*].validate.pattern.metadata.labels.+(team)', value: '?*'}".to_owned(),
+        "set: {path: spec.metadata.labels.on, value: true}".to_owned(),
+        "set: {path: spec.metadata.labels, value: all}".to_owned(),
+        "set: {path: 'spec.metadata.labels[0].name', value: a}".to_owned(),
+        "add-items: {path: spec.metadata.labels, items: [a]}".to_owned(),
+        "remove-items: {path: spec.metadata.annotations, values: [a]}".to_owned(),
         "set: {path: spec.labels.a.b, value: 5}".to_owned(),
     ];
     for change in fine {
