@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::profile::Rule;
 use super::random::RandomField;
 
-pub use notes::{IdleRule, LeftAlone, Notes, RuleNotes};
+pub use notes::{IdleRule, Left, LeftAlone, Notes, RuleNotes};
 
 /// The variable that holds the mode: [`Mode::word`].
 pub const MODE_VARIABLE: &str = "CSGHUB_POST_RENDER";

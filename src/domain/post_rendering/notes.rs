@@ -1,5 +1,7 @@
 //! What was changed, rule by rule.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +23,9 @@ pub struct Notes {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub idle: Vec<IdleRule>,
     /// What changes left alone, because it is not what they are for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left: Vec<LeftAlone>,
+    #[serde(default, skip_serializing_if = "Left::is_empty")]
+    #[schemars(with = "Vec<LeftAlone>")]
+    pub left: Left,
     /// Whether every object is named.
     #[serde(skip)]
     pub names_all: bool,
@@ -48,6 +51,45 @@ pub struct LeftAlone {
     pub object: String,
     /// What was left, and why.
     pub what: String,
+}
+
+/// All that was left alone, in its order, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<LeftAlone>", into = "Vec<LeftAlone>")]
+pub struct Left {
+    all: Vec<LeftAlone>,
+    /// By rule, the objects and what was left of them: there may be many, and each is asked for.
+    of_rules: BTreeMap<String, BTreeSet<(String, String)>>,
+}
+
+impl From<Vec<LeftAlone>> for Left {
+    fn from(all: Vec<LeftAlone>) -> Self {
+        let mut left = Self::default();
+        for one in all {
+            left.add(one, usize::MAX);
+        }
+        left
+    }
+}
+
+impl From<Left> for Vec<LeftAlone> {
+    fn from(left: Left) -> Self {
+        left.all
+    }
+}
+
+impl Left {
+    fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Adds one that is not there, unless its rule has as many as that.
+    fn add(&mut self, one: LeftAlone, most: usize) {
+        let of_rule = self.of_rules.entry(one.rule.clone()).or_default();
+        if of_rule.len() < most && of_rule.insert((one.object.clone(), one.what.clone())) {
+            self.all.push(one);
+        }
+    }
 }
 
 /// What one rule did.
@@ -87,11 +129,7 @@ impl Notes {
 
     /// Notes that a rule left something alone; what it was is told once of an object.
     pub fn leave(&mut self, rule: &str, object: &str, what: String) {
-        let left = LeftAlone { rule: rule.to_owned(), object: object.to_owned(), what };
-        let of_rule = self.left.iter().filter(|other| other.rule == rule).count();
-        if of_rule < self.most() && !self.left.contains(&left) {
-            self.left.push(left);
-        }
+        self.left.add(LeftAlone { rule: rule.to_owned(), object: object.to_owned(), what }, self.most());
     }
 
     /// Returns the notes as lines, a rule's objects below it.
@@ -99,7 +137,7 @@ impl Notes {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let left = |rule: &str| {
-            let of_rule: Vec<_> = self.left.iter().filter(|left| left.rule == rule).collect();
+            let of_rule: Vec<_> = self.left.all.iter().filter(|left| left.rule == rule).collect();
             of_rule.into_iter().map(|left| format!("  {}: {}", left.object, left.what))
         };
         for notes in &self.rules {
