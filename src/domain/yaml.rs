@@ -159,6 +159,15 @@ pub fn scalar_value(text: &str, is_plain: bool, tag: Option<&str>) -> Result<Val
     scalar::resolve(text, is_plain, tag)?.into_value()
 }
 
+/// Returns the whole number that a plain scalar says, where it fits into 64 bits and not into an `i64`: as a value it is a float.
+#[must_use]
+pub fn large_number(plain: &str) -> Option<u64> {
+    match scalar::resolve(plain, true, None) {
+        Ok(scalar::Scalar::Uint(number)) => Some(number),
+        _ => None,
+    }
+}
+
 /// Returns the key that a scalar is in a mapping.
 ///
 /// # Errors

@@ -126,7 +126,8 @@ fn ambiguous(word: &Word) -> Option<ProfileError> {
         field: word.path.clone(),
         word: word.text.clone(),
         is_key: word.is_key,
-        by_helm: by_helm.to_string(),
+        // What is advised is a whole number, with all its digits.
+        by_helm: yaml::large_number(&word.text).map_or_else(|| by_helm.to_string(), |number| number.to_string()),
         by_others: by_others.to_string(),
     })
 }
@@ -136,13 +137,14 @@ fn ambiguous(word: &Word) -> Option<ProfileError> {
 /// Source: YAML 1.2.2, section 10.3.2, "Tag Resolution" of the core schema.
 fn as_1_2(word: &str) -> Value {
     let is_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
-    let of_base = |mark: &str, base| i64::from_str_radix(word.strip_prefix(mark)?, base).ok();
-    let number = of_base("0o", 8).or_else(|| of_base("0x", 16)).or_else(|| word.parse().ok());
+    let of_base = |mark: &str, base| u64::from_str_radix(word.strip_prefix(mark)?, base).ok().map(Number::from);
+    let whole = || word.parse().ok().map(|number: i64| number.into());
+    let number = of_base("0o", 8).or_else(|| of_base("0x", 16)).or_else(whole);
     let float = || word.parse().ok().filter(|_| word.bytes().all(is_number)).and_then(Number::from_f64);
     match word {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
-        _ => number.map(Number::from).or_else(float).map_or_else(|| word.into(), Value::Number),
+        _ => number.or_else(float).map_or_else(|| word.into(), Value::Number),
     }
 }
