@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::edit::{Editor, Stop};
-use super::super::tree::NodeId;
+use super::super::tree::{Kind, NodeId, Tree};
 use super::change::{child, mappings, text};
 use super::{Done, ObjectEdit};
 use crate::domain::image::{Image, Place};
@@ -83,13 +83,13 @@ fn each(
 ) -> Done {
     let (mut changed, mut called) = (0, BTreeMap::new());
     for mapping in mappings(edit.editor, edit.object.root)? {
-        for (list, container, image) in images(edit.editor, mapping)? {
+        for (list, container, image) in images(edit.editor, edit.left, mapping)? {
             let Some(now) = text(edit.editor, image)? else { continue };
             let name = edit.editor.present(container, "name")?;
             let name = name.map(|name| edit.editor.value(name)).transpose()?.flatten();
             let name = name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
             let of_chart = edit.mirrored.of_chart(&(list, name.clone(), now.clone()));
-            let becomes = match Image::parse(&now) {
+            let mut becomes = match Image::parse(&now) {
                 _ if now == INJECTED => {
                     edit.left.push(format!("left the image `{now}`, in whose place an injector puts another"));
                     None
@@ -102,8 +102,16 @@ fn each(
                     .map_err(|because| edit.editor.refuse(image, &because))?
                     .filter(|becomes| *becomes != now),
             };
-            if let Some(becomes) = &becomes {
-                changed += usize::from(edit.editor.replace(image, becomes.as_str().into())?);
+            match becomes.as_deref().map(|becomes| edit.editor.replace(image, becomes.into())).transpose() {
+                Ok(is_changed) => changed += usize::from(is_changed == Some(true)),
+                // What others call so may be of theirs: it is told, and no error.
+                Err(Stop::Refused(_)) if !CONTAINERS.contains(&list) => {
+                    edit.left.push(format!(
+                        "left the image `{now}` of `{list}`, which an alias elsewhere names: write out what it names"
+                    ));
+                    becomes = None;
+                }
+                Err(stop) => return Err(stop),
             }
             let names: &mut BTreeSet<String> = called.entry((list, name, becomes.unwrap_or(now))).or_default();
             names.extend(of_chart);
@@ -114,29 +122,84 @@ fn each(
 }
 
 /// Returns the images that a mapping holds: the key below which each stands, the container, where its image is named.
-fn images(editor: &Editor<'_, '_>, mapping: NodeId) -> Result<Vec<(&'static str, NodeId, NodeId)>, Stop> {
+fn images(
+    editor: &Editor<'_, '_>,
+    left: &mut Vec<String>,
+    mapping: NodeId,
+) -> Result<Vec<(&'static str, NodeId, NodeId)>, Stop> {
     let tree = editor.tree();
     let mut found = Vec::new();
     for (key, value) in editor.values(mapping)? {
-        let (Some(key), kind) = (tree.key(key), tree.kind(value)) else { continue };
+        let Some(key) = tree.key(key) else { continue };
         let one_of = |keys: &[&'static str]| keys.iter().copied().find(|one| *one == key);
         if let Some(list) = one_of(&CONTAINERS) {
             for container in editor.items(value)? {
                 found.extend(child(editor, container, "image")?.map(|image| (list, container, image)));
             }
-        } else if let Some(list) = one_of(&MORE_LISTS).filter(|_| kind.is_sequence()) {
-            // Others call something so, too: what an alias or a merge brings in is not looked for.
-            for item in editor.items(value)? {
-                found.extend(editor.present(item, "image")?.map(|image| (list, item, image)));
+        } else if let Some(list) = one_of(&MORE_LISTS).or_else(|| one_of(&[VOLUMES])) {
+            let path: &[&str] = if list == VOLUMES { &["image", "reference"] } else { &["image"] };
+            if is_list_elsewhere(tree, value, path) {
+                left.push(format!("left the images of `{list}`, which is an alias: write out what it names"));
+            } else if tree.kind(value).is_sequence() {
+                for item in editor.items(value)? {
+                    found.extend(seen(editor, left, list, item, path)?.map(|image| (list, item, image)));
+                }
             }
-        } else if let Some(single) = one_of(&SINGLE).filter(|_| kind.is_mapping()) {
-            found.extend(editor.present(value, "image")?.map(|image| (single, value, image)));
-        } else if key == VOLUMES && kind.is_sequence() {
-            for volume in editor.items(value)? {
-                let Some(source) = editor.present(volume, "image")? else { continue };
-                found.extend(editor.present(source, "reference")?.map(|image| (VOLUMES, volume, image)));
-            }
+        } else if let Some(single) = one_of(&SINGLE) {
+            found.extend(seen(editor, left, single, value, &["image"])?.map(|image| (single, value, image)));
         }
     }
     Ok(found)
+}
+
+/// Returns where an image is named, below `path` of what may be no container: others call something so, too. What an alias brings in is
+/// left alone, and told.
+fn seen(
+    editor: &Editor<'_, '_>,
+    left: &mut Vec<String>,
+    below: &str,
+    from: NodeId,
+    path: &[&str],
+) -> Result<Option<NodeId>, Stop> {
+    let tree = editor.tree();
+    let mut node = from;
+    for (at, key) in path.iter().enumerate() {
+        if tree.kind(node) == Kind::Alias {
+            if is_image_elsewhere(tree, node, path.get(at..).unwrap_or_default()) {
+                left.push(aliased(below));
+            }
+            return Ok(None);
+        }
+        match editor.present(node, key)? {
+            Some(value) => node = value,
+            None => return Ok(None),
+        }
+    }
+    // A change of before may have put an image in the place of the alias.
+    if tree.kind(node) == Kind::Alias && editor.value(node)?.is_none() {
+        if is_image_elsewhere(tree, node, &[]) {
+            left.push(aliased(below));
+        }
+        return Ok(None);
+    }
+    Ok(Some(node))
+}
+
+fn aliased(below: &str) -> String {
+    format!("left an image of `{below}`, which an alias stands for: write out what it names")
+}
+
+/// Tells whether a text stands below the path of what the node is, or names.
+fn is_image_elsewhere(tree: &Tree<'_>, node: NodeId, path: &[&str]) -> bool {
+    let named = |node: NodeId| if tree.kind(node) == Kind::Alias { tree.named_by(node) } else { Some(node) };
+    let image = path.iter().try_fold(node, |node, key| Some(tree.entry(named(node)?, key)?.1));
+    image.and_then(named).and_then(|image| tree.value(image)).is_some_and(|image| image.is_string())
+}
+
+/// Tells whether the node is an alias of a list in which some image stands.
+fn is_list_elsewhere(tree: &Tree<'_>, node: NodeId, path: &[&str]) -> bool {
+    let named = if tree.kind(node) == Kind::Alias { tree.named_by(node) } else { None };
+    named.is_some_and(|list| {
+        tree.kind(list).is_sequence() && tree.children(list).any(|item| is_image_elsewhere(tree, item, path))
+    })
 }
