@@ -205,7 +205,8 @@ impl<'a> Tree<'a> {
     fn empty(text: &'a str) -> Self {
         Self {
             text,
-            nodes: Vec::with_capacity(text.len() / 24),
+            // Room for more than most have: what is not written to takes no memory, what must grow is held twice.
+            nodes: Vec::with_capacity(text.len() / 8),
             brackets: Vec::new(),
             words: Vec::new(),
             tags: HashMap::new(),
