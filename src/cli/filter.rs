@@ -82,11 +82,9 @@ pub(super) fn failure(error: RenderError, door: Door) -> Failure {
         (RenderError::NothingLeft { .. }, Door::PostRender) => {
             "Helm 3 would delete every object of the release: let the rules leave something of it".to_owned()
         }
-        (RenderError::Document { line, .. }, Door::Filter) => {
-            format!("look at line {line} of what came in, as by `helm template ... | sed -n {line}p`")
-        }
-        (RenderError::Document { line, .. }, Door::PostRender) => {
-            format!("look at line {line} of what Helm rendered, as by `helm template ... | sed -n {line}p`")
+        (RenderError::Document { line, .. }, door) => {
+            let manifests = if door == Door::Filter { "came in" } else { "Helm rendered" };
+            format!("look at line {line} of what {manifests}, as by `helm template ... | sed -n {line}p`")
         }
     };
     Failure::new(ExitStatus::Usage, error).hinted(hint)

@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+/// The annotation that makes a hook of an object.
+///
+/// Source: Helm `pkg/release` `HookAnnotation`.
+pub const HOOK_ANNOTATION: &str = "helm.sh/hook";
+
 /// Names one object of a cluster: type, namespace (none for cluster-scoped or not yet defaulted), name.
 ///
 /// Ordered by namespace, kind and name, so that lists of objects read the same in every output.
@@ -281,6 +286,12 @@ impl Object {
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.0.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    }
+
+    /// Tells whether Helm takes it for a hook, and for no object of the release.
+    #[must_use]
+    pub fn is_hook(&self) -> bool {
+        self.annotation(HOOK_ANNOTATION).is_some()
     }
 
     /// Returns all labels.

@@ -81,7 +81,7 @@ pub fn of_release(release: &Release) -> Result<Vec<Rendered>, ManifestError> {
 /// # Errors
 /// As [`of_release`].
 pub fn of_stream(text: &str) -> Result<Vec<Rendered>, ManifestError> {
-    let rendered = |object: Object| Rendered { is_hook: object.annotation("helm.sh/hook").is_some(), object };
+    let rendered = |object: Object| Rendered { is_hook: object.is_hook(), object };
     Ok(manifest::parse(text)?.into_iter().map(rendered).collect())
 }
 

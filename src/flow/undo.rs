@@ -208,7 +208,7 @@ async fn remove_traces(run: &Run<'_>, traces: &Traces<'_>, undone: &mut Undone) 
         let Some(live) = live.with_context(|| format!("read {object}, which the failed revision brought"))? else {
             continue;
         };
-        if live.annotation("helm.sh/hook").is_none() {
+        if !live.is_hook() {
             undone
                 .to_do
                 .push(format!("{object} exists and is no hook: it was left alone; was it made by somebody else?"));

@@ -13,7 +13,7 @@ use super::objects::named;
 use super::rules::{self, Chosen, Rules};
 use super::stream::{Document, Documents};
 use crate::domain::manifest::{self, ManifestError};
-use crate::domain::object::Object;
+use crate::domain::object::{HOOK_ANNOTATION, Object};
 use crate::domain::post_rendering::{IdleRule, Notes};
 use crate::domain::profile::{Change, Rule, Subject};
 
@@ -23,9 +23,6 @@ const GATHERED: usize = 128 * 1024;
 /// Why a document is not added that may be there.
 const IN_DOUBT: &str = "it is what is to be added, or the same in another namespace: one of the two leaves its namespace to Helm; \
     say `-n NAMESPACE`";
-
-/// The annotation that makes a hook of an object.
-const HOOK: &str = "helm.sh/hook";
 
 /// The stream cannot be rendered; what was written until then is no result.
 #[derive(Debug, Error)]
@@ -158,6 +155,21 @@ enum Fate {
     Becomes(String),
 }
 
+impl Fate {
+    /// Returns what is written of the document, in parts; nothing if it goes. `edited` are the lines of its metadata.
+    fn parts<'p>(&'p self, document: &Document<'p>, edited: &'p str) -> Option<[&'p [u8]; 3]> {
+        let part = |range: Range<usize>| document.bytes.get(range).unwrap_or_default();
+        match self {
+            Self::Passes => Some([document.bytes, b"", b""]),
+            Self::Goes => None,
+            Self::Marked(lines) => {
+                Some([part(0..lines.start), edited.as_bytes(), part(lines.end..document.bytes.len())])
+            }
+            Self::Becomes(body) => Some([part(0..document.body), body.as_bytes(), b""]),
+        }
+    }
+}
+
 impl<W: Write> Rendering<'_, W> {
     fn take(&mut self, document: &Document<'_>) -> Result<(), RenderError> {
         if !document.has_content() {
@@ -165,54 +177,32 @@ impl<W: Write> Rendering<'_, W> {
         }
         self.notes.documents += 1;
         let fate = if self.rules.is_empty() { Fate::Passes } else { self.fate(document)? };
-        if matches!(fate, Fate::Goes) {
+        if !matches!(fate, Fate::Passes) {
             self.notes.changed += 1;
+        }
+        // What is added before it has metadata of its own.
+        let edited = std::mem::take(&mut self.edited);
+        let Some(parts) = fate.parts(document, &edited) else {
+            self.edited = edited;
             self.has_lost = self.has_lost || is_of_release(document);
             return Ok(());
-        }
+        };
         self.add_before(document)?;
-        match fate {
-            Fate::Passes | Fate::Goes => {
-                self.has_object = self.has_object || !self.rules.drops() || is_of_release(document);
-                self.write(document.bytes)?;
-            }
-            Fate::Marked(lines) => {
-                self.notes.changed += 1;
-                let edited = std::mem::take(&mut self.edited);
-                let before = document.bytes.get(..lines.start).unwrap_or_default();
-                let behind = document.bytes.get(lines.end..).unwrap_or_default();
-                if self.looks_for_objects() {
-                    // It may be a hook now.
-                    self.look_at(document, &String::from_utf8_lossy(&[before, edited.as_bytes(), behind].concat()));
-                }
-                self.write(before)?;
-                self.write(edited.as_bytes())?;
-                self.write(behind)?;
-                self.edited = edited;
-            }
-            Fate::Becomes(body) => {
-                self.notes.changed += 1;
-                if self.looks_for_objects() {
-                    // Items of it may have gone, too.
-                    self.look_at(document, &body);
-                }
-                self.write(document.bytes.get(..document.body).unwrap_or_default())?;
-                self.write(body.as_bytes())?;
+        if self.rules.drops() && !self.has_object {
+            if matches!(fate, Fate::Passes) {
+                self.has_object = is_of_release(document);
+            } else {
+                // Items of it may have gone; or it may be a hook now.
+                self.has_object = has_object_of_release(&parts.concat());
+                self.has_lost = self.has_lost || !self.has_object && is_of_release(document);
             }
         }
+        for part in parts {
+            self.write(part)?;
+        }
+        self.edited = edited;
         self.has_content = true;
         Ok(())
-    }
-
-    /// Tells whether it is still to be seen that the release has an object left.
-    fn looks_for_objects(&self) -> bool {
-        self.rules.drops() && !self.has_object
-    }
-
-    /// Looks for what an edited document leaves of the release.
-    fn look_at(&mut self, document: &Document<'_>, edited: &str) {
-        self.has_object = is_left_of_release(edited);
-        self.has_lost = self.has_lost || !self.has_object && is_of_release(document);
     }
 
     fn fate(&mut self, document: &Document<'_>) -> Result<Fate, RenderError> {
@@ -305,7 +295,7 @@ impl<W: Write> Rendering<'_, W> {
             Some(head) => head.kind.to_owned(),
             None if self.pending.is_empty() => return Ok(()),
             // The one that is installed first stands for a list.
-            None => match manifests(document).unwrap_or_default().first() {
+            None => match manifests(document.bytes).unwrap_or_default().first() {
                 Some(first) => first.kind().to_owned(),
                 None => return Ok(()),
             },
@@ -324,7 +314,7 @@ impl<W: Write> Rendering<'_, W> {
             return Ok(());
         }
         // What is no manifest is not the object.
-        let objects = manifests(document).unwrap_or_default();
+        let objects = manifests(document.bytes).unwrap_or_default();
         let namespace = self.rules.about().namespace.as_deref();
         let is_here = |addition: &rules::Addition| objects.iter().any(|object| addition.is(object, namespace));
         let may_be_here =
@@ -375,7 +365,7 @@ impl<W: Write> Rendering<'_, W> {
             // Those that it makes others add.
             self.add(&|other| other.is_before(addition.kind()))?;
             self.has_content = true;
-            self.has_object = self.has_object || is_left_of_release(&text);
+            self.has_object = self.has_object || has_object_of_release(&text);
             if self.last_byte.is_some_and(|byte| byte != b'\n') {
                 // A line break could belong to the last value.
                 return Err(RenderError::NoLineBreak {
@@ -384,35 +374,28 @@ impl<W: Write> Rendering<'_, W> {
                     rule: self.name_of(addition.rule),
                 });
             }
-            self.write(text.as_bytes())?;
+            self.write(&text)?;
             self.added.push(addition);
         }
         Ok(has_added)
     }
 
     /// Returns what the rules behind the one that adds the document make of it; nothing if it goes.
-    fn changed(&mut self, addition: &rules::Addition) -> Result<Option<String>, RenderError> {
+    fn changed(&mut self, addition: &rules::Addition) -> Result<Option<Vec<u8>>, RenderError> {
         let text = addition.text();
         let mut documents = Documents::new(text.as_bytes());
-        let Some(document) = documents.next().map_err(RenderError::Read)? else { return Ok(Some(text)) };
-        // A document of the stream may wait for this one to be added before it.
-        let waiting = std::mem::take(&mut self.edited);
+        let Some(document) = documents.next().map_err(RenderError::Read)? else { return Ok(Some(text.into_bytes())) };
         self.first = addition.rule + 1;
         let fate = self.fate(&document);
         self.first = 0;
-        let edited = std::mem::replace(&mut self.edited, waiting);
-        let part = |range: Range<usize>| text.get(range).unwrap_or_default();
-        Ok(match fate {
-            Ok(Fate::Passes) => Some(part(0..text.len()).to_owned()),
-            Ok(Fate::Goes) => None,
-            Ok(Fate::Marked(lines)) => Some([part(0..lines.start), &edited, part(lines.end..text.len())].concat()),
-            Ok(Fate::Becomes(body)) => Some([part(0..document.body), &body].concat()),
+        match fate {
+            Ok(fate) => Ok(fate.parts(&document, &self.edited).map(|parts| parts.concat())),
             Err(RenderError::Document { because, rule, .. }) => {
                 let object = named(addition.kind(), None, addition.name());
-                return Err(RenderError::Added { object, adding: self.name_of(addition.rule), because, rule });
+                Err(RenderError::Added { object, adding: self.name_of(addition.rule), because, rule })
             }
-            Err(error) => return Err(error),
-        })
+            Err(error) => Err(error),
+        }
     }
 
     fn name_of(&self, rule: usize) -> String {
@@ -490,22 +473,16 @@ impl<W: Write> Rendering<'_, W> {
 
 /// Tells whether the document has an object of the release: hooks are none, and what renders to `null` or `{}` has none.
 fn is_of_release(document: &Document<'_>) -> bool {
-    let may_be_hook = memchr::memmem::find(document.bytes, HOOK.as_bytes()).is_some();
-    // What is no manifest is for Helm to refuse.
-    !may_be_hook && head::read(document).is_some()
-        || manifests(document).map_or(true, |objects| has_object_of_release(&objects))
+    let may_be_hook = memchr::memmem::find(document.bytes, HOOK_ANNOTATION.as_bytes()).is_some();
+    !may_be_hook && head::read(document).is_some() || has_object_of_release(document.bytes)
 }
 
-/// Tells whether edited text has an object of the release.
-fn is_left_of_release(text: &str) -> bool {
-    manifest::parse(text).map_or(true, |objects| has_object_of_release(&objects))
-}
-
-fn has_object_of_release(objects: &[Object]) -> bool {
-    objects.iter().any(|object| object.annotation(HOOK).is_none())
+/// Tells so of any text. What is no manifest is for Helm to refuse.
+fn has_object_of_release(bytes: &[u8]) -> bool {
+    manifests(bytes).map_or(true, |objects| objects.iter().any(|object| !object.is_hook()))
 }
 
 /// Returns the objects of a document, as Helm has them.
-fn manifests(document: &Document<'_>) -> Result<Vec<Object>, ManifestError> {
-    manifest::parse(&String::from_utf8_lossy(document.bytes))
+fn manifests(bytes: &[u8]) -> Result<Vec<Object>, ManifestError> {
+    manifest::parse(&String::from_utf8_lossy(bytes))
 }

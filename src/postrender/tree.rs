@@ -413,15 +413,18 @@ impl<'a> Tree<'a> {
 
     /// Returns the scalar as it is written; nothing if its words hang on more than that.
     pub(super) fn written(&self, id: NodeId) -> Option<Written<'a>> {
-        let before = id.checked_sub(1).filter(|&before| self.kind(before).is_scalar());
-        let from = before.map_or(0, |before| self.end(before));
-        Written::of(self.text, self.kind(id), self.start(id)..self.end(id), from)
+        Written::of(self.text, self.kind(id), self.start(id)..self.end(id), self.scalar_end_before(id))
     }
 
     /// Returns where the indicator of a block stands.
     pub(super) fn header(&self, id: NodeId) -> Option<usize> {
+        written::header(self.text, self.scalar_end_before(id), self.start(id))
+    }
+
+    /// Returns where the scalar ends that stands next before a node: its key, mostly.
+    fn scalar_end_before(&self, id: NodeId) -> usize {
         let before = id.checked_sub(1).filter(|&before| self.kind(before).is_scalar());
-        written::header(self.text, before.map_or(0, |before| self.end(before)), self.start(id))
+        before.map_or(0, |before| self.end(before))
     }
 
     /// Returns the bytes between the quotes, or all.

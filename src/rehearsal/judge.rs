@@ -14,7 +14,7 @@ use super::refusal::{self, Refusal, RefusedWrite};
 use super::ruling::Ruling;
 use super::write::{Act, Base, Write, is_passing};
 use super::{Rehearsal, deletion, diff, disguise, immutable, own_dry_run, replica_set};
-use crate::domain::object::ObjectRef;
+use crate::domain::object::{HOOK_ANNOTATION, ObjectRef};
 use crate::domain::rehearsed::{Class, FieldChange, Finding, Mode, Remedy, Verdict};
 
 impl Rehearsal {
@@ -450,7 +450,7 @@ pub(super) fn is_record(object: &Value) -> bool {
 /// Source: Helm `pkg/action/upgrade.go`: `setMetadataVisitor` goes over the manifest's objects alone.
 fn is_hook(object: &Value) -> bool {
     let annotation = |key: &str| object.get("metadata").and_then(|metadata| metadata.get("annotations")?.get(key));
-    annotation("helm.sh/hook").is_some() && annotation("meta.helm.sh/release-name").is_none()
+    annotation(HOOK_ANNOTATION).is_some() && annotation("meta.helm.sh/release-name").is_none()
 }
 
 /// The custom resource after a server-side apply, in the shape of the definition that the same command brings; else why nobody can

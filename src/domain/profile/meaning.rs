@@ -76,9 +76,7 @@ impl Change {
             _ => Ok(()),
         }
     }
-}
 
-impl Change {
     /// Tells what is wrong with a path to labels or annotations: they are mappings of texts, and most of their keys have dots.
     ///
     /// Those of the object itself are what the server takes them for. Below, they may be a template or a pattern, or another's altogether:

@@ -107,7 +107,7 @@ impl<'r, W: Write> Rendering<'r, W> {
                 Outcome::Goes => return Ok(Fate::Goes),
                 Outcome::Same => break,
                 Outcome::Edited(edited) => {
-                    let is_done = work.iter().flatten().all(Work::is_done);
+                    let is_done = work.as_ref().is_none_or(Vec::is_empty);
                     if !is_done {
                         place.follow(&text, &edited.splices);
                     }

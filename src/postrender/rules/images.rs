@@ -1,5 +1,6 @@
 //! Images of containers: another registry, or a digest.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::edit::{Editor, Stop};
@@ -44,8 +45,10 @@ impl Mirrored {
 
 /// Takes images from other registries; the longest of the names that an image begins with counts.
 pub(super) fn mirror(edit: &mut ObjectEdit<'_, '_, '_>, mirrors: &BTreeMap<String, String>) -> Done {
-    let mirrors: Vec<(Place, &String)> =
-        mirrors.iter().filter_map(|(from, to)| Some((Place::parse(from)?, to))).collect();
+    // Most objects have no image.
+    let mirrors = LazyCell::new(|| -> Vec<(Place, &String)> {
+        mirrors.iter().filter_map(|(from, to)| Some((Place::parse(from)?, to))).collect()
+    });
     each("mirrored", edit, |now, image, _| {
         let covering = mirrors.iter().filter_map(|(from, to)| Some((from.covered(image)?, from, to)));
         // An official image that is named in full goes before a place of its name.
@@ -65,8 +68,9 @@ pub(super) fn mirror(edit: &mut ObjectEdit<'_, '_, '_>, mirrors: &BTreeMap<Strin
 /// Adds digests to images that have none; they are named as the chart names them, mirrored or not.
 pub(super) fn pin(edit: &mut ObjectEdit<'_, '_, '_>, digests: &BTreeMap<String, String>) -> Done {
     let full_name = |name: &str| Image::parse(name).map(|image| image.full_name());
-    let digests: Vec<(String, &String)> =
-        digests.iter().filter_map(|(of, digest)| Some((full_name(of)?, digest))).collect();
+    let digests = LazyCell::new(|| -> Vec<(String, &String)> {
+        digests.iter().filter_map(|(of, digest)| Some((full_name(of)?, digest))).collect()
+    });
     each("pinned", edit, |now, image, of_chart| {
         let of_chart: Vec<String> = of_chart.iter().filter_map(|name| full_name(name)).collect();
         let digest = digests.iter().find(|(of, _)| image.digest().is_none() && of_chart.contains(of));

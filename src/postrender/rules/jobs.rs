@@ -3,6 +3,7 @@
 use super::change::{child, text};
 use super::{Done, ObjectEdit};
 use crate::domain::content;
+use crate::domain::object::HOOK_ANNOTATION;
 
 /// Digits of the digest in a name.
 const DIGITS: usize = 10;
@@ -20,7 +21,7 @@ pub(super) fn make_unique(edit: &mut ObjectEdit<'_, '_, '_>) -> Done {
     }
     let Some(metadata) = child(edit.editor, edit.object.root, "metadata")? else { return Ok(None) };
     let is_hook = match child(edit.editor, metadata, "annotations")? {
-        Some(annotations) => child(edit.editor, annotations, "helm.sh/hook")?.is_some(),
+        Some(annotations) => child(edit.editor, annotations, HOOK_ANNOTATION)?.is_some(),
         None => false,
     };
     let Some(name) = child(edit.editor, metadata, "name")? else { return Ok(None) };

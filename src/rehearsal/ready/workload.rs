@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Seen;
+use crate::domain::object::HOOK_ANNOTATION;
 use crate::rehearsal::replica_set;
 
 /// Source of the reasons: Kubernetes `pkg/controller/deployment/util`. A paused one gets the same: neither Helm waits for it.
@@ -77,11 +78,9 @@ pub(super) fn job(seen: &Seen<'_>) -> Value {
 }
 
 /// A hook has run and succeeded; any other pod runs and is ready.
-///
-/// Source of the hook's annotation: Helm `pkg/release` `HookAnnotation`.
 pub(super) fn pod(seen: &Seen<'_>) -> Value {
     let annotations = seen.object.pointer("/metadata/annotations");
-    let is_hook = annotations.and_then(|annotations| annotations.get("helm.sh/hook")).is_some();
+    let is_hook = annotations.and_then(|annotations| annotations.get(HOOK_ANNOTATION)).is_some();
     let (phase, reason) = if is_hook { ("Succeeded", "PodCompleted") } else { ("Running", "") };
     let conditions = [
         seen.condition("PodScheduled", true, ""),

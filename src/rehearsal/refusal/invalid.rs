@@ -7,7 +7,7 @@ use super::{Act, Cause, Scene};
 use crate::domain::helm_error::{
     between, is_about_immutability, quoted, remedy_for_immutable, told_briefly, without_value, wrong_go_type,
 };
-use crate::domain::object::Object;
+use crate::domain::object::{HOOK_ANNOTATION, Object};
 use crate::domain::rehearsed::{Class, FieldChange, Finding, Remedy};
 
 /// Words of the allocators of ports and addresses.
@@ -42,7 +42,7 @@ pub(super) fn conflict(scene: &Scene<'_>) -> Vec<Finding> {
         None => "it exists already, and belongs to no release".to_owned(),
     };
     let is_hook = [scene.write.desired, scene.write.live].into_iter().flatten().any(|object| {
-        object.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get("helm.sh/hook").is_some())
+        object.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get(HOOK_ANNOTATION).is_some())
     });
     let remedy = if is_hook {
         format!("an earlier run left this hook: see it (`kubectl get {target}`), and delete it if it has ended")
