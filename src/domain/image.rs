@@ -1,10 +1,27 @@
-//! Names of images, as container runtimes read them: `[registry/]path[:tag][@digest]`.
+//! Names of images, as container runtimes read them: `[registry/]path[:tag][@digest]`; where objects name them.
 //!
 //! Source: `github.com/distribution/reference` `regexp.go`, `normalize.go`.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde_json::Value;
+
+/// The keys below which a pod's containers stand, in a workload or in a custom resource that holds a pod template.
+pub const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
+/// Keys of lists that hold what is run like a container.
+///
+/// Source: Argo Workflows, `Template`; Tekton, `TaskSpec`.
+pub const MORE_LISTS: [&str; 2] = ["sidecars", "steps"];
+
+/// Keys of what is run like a container. Source: as [`MORE_LISTS`].
+pub const SINGLE: [&str; 3] = ["container", "script", "stepTemplate"];
+
+/// Images that are mounted: `volumes[].image.reference`.
+///
+/// Source: Kubernetes API reference, `ImageVolumeSource`.
+pub const VOLUMES: &str = "volumes";
 
 /// Where an image without a registry comes from.
 const DEFAULT_REGISTRY: &str = "docker.io";
@@ -132,6 +149,29 @@ impl<'a> Image<'a> {
     }
 }
 
+/// Tells whether an object, or a part of one, names an image where rules look for images.
+#[must_use]
+pub fn is_named_in(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, below)| is_named_below(key, below) || is_named_in(below)),
+        Value::Array(items) => items.iter().any(is_named_in),
+        _ => false,
+    }
+}
+
+fn is_named_below(key: &str, value: &Value) -> bool {
+    let is_at = |value: &Value, pointer: &str| value.pointer(pointer).is_some_and(Value::is_string);
+    let is_in_list =
+        |pointer: &str| value.as_array().is_some_and(|items| items.iter().any(|item| is_at(item, pointer)));
+    if CONTAINERS.contains(&key) || MORE_LISTS.contains(&key) {
+        is_in_list("/image")
+    } else if key == VOLUMES {
+        is_in_list("/image/reference")
+    } else {
+        SINGLE.contains(&key) && is_at(value, "/image")
+    }
+}
+
 /// Tells whether the first part of an image's name is a registry.
 #[must_use]
 pub fn is_registry(name: &str) -> bool {
@@ -145,6 +185,7 @@ fn is_path(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -217,6 +258,21 @@ mod tests {
             let (image, place) = (Image::parse(image).expect(image), Place::parse(from).expect(from));
             let behind = place.covered(&image).map(|covered| image.behind(covered));
             assert_eq!(behind.as_deref(), rest, "{image:?} from {from}");
+        }
+    }
+
+    #[test]
+    fn images_are_named_by_containers_steps_and_volumes_of_any_kind() {
+        for (object, is_named) in [
+            (json!({"spec": {"template": {"spec": {"initContainers": [{"name": "a"}, {"image": "b"}]}}}}), true),
+            (json!({"spec": {"templates": [{"container": {"image": "a"}}]}}), true),
+            (json!({"spec": {"taskSpec": {"steps": [{"image": "a"}]}}}), true),
+            (json!({"spec": {"volumes": [{"image": {"reference": "a"}}]}}), true),
+            (json!({"data": {"image": "a", "containers": "[{image: a}]"}}), false),
+            (json!({"spec": {"containers": [{"name": "a", "image": null}]}}), false),
+            (json!({"spec": {"image": "a", "steps": [{"name": "a"}], "script": "echo"}}), false),
+        ] {
+            assert_eq!(is_named_in(&object), is_named, "{object}");
         }
     }
 

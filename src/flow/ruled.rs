@@ -67,6 +67,7 @@ pub fn warnings(session: &Session, inputs: &Inputs, following: &Following, targe
         let rules = holding(&inputs.rules, &following.about).unwrap_or_default();
         told.extend(unreached(&rules, following, target));
     }
+    told.extend(following.notes.left_alone());
     told
 }
 
@@ -79,8 +80,7 @@ fn unreached(rules: &[Rule], following: &Following, target: &Release) -> Option<
     let is_for = |rule: &Rule, hook: &Object| {
         // A document that was added because of another one needs no hook.
         let is_added = following.notes.rules.iter().any(|notes| notes.rule == rule.name);
-        let is_open =
-            |change: &Change| change.is_for(hook.kind()) && !(is_added && matches!(change, Change::AddDocument(_)));
+        let is_open = |change: &Change| change.is_for(hook) && !(is_added && matches!(change, Change::AddDocument(_)));
         rule.changes.iter().any(is_open) && selects(rule, &following.about, hook)
     };
     let rules: Vec<&Rule> = rules.iter().filter(|rule| hooks.iter().any(|hook| is_for(rule, hook))).collect();

@@ -164,6 +164,20 @@ fn a_rehearsal_is_of_what_the_rules_make() {
 }
 
 #[test]
+fn the_plan_says_what_a_rule_left_alone() {
+    let Some(bed) = Bed::open() else { return };
+    for version in Helm::all() {
+        let scene = Scene::with_helm(&bed, "ruled-left", version);
+        scene.install("hubble-1.0.0", &[]);
+        let flag = flag(&scene, PROFILE);
+        let words =
+            ["plan", "shop", &chart("hubble-2.0.0"), "--skip-crds", &flag, "--set", "image.repository=$(IMAGES)"];
+        let others = "which is no name of one; and others, which `helm csghub filter -v` names";
+        scene.run(&words).expect(0).says("rule `mirror`: ").says("left the image `$(IMAGES)/").says(others);
+    }
+}
+
+#[test]
 fn a_rule_may_wait_until_helms_record_would_be_too_large() {
     let Some(bed) = Bed::open() else { return };
     let scene = Scene::hubble(&bed, "ruled-size", &[]);

@@ -132,6 +132,20 @@ impl Notes {
         self.left.add(LeftAlone { rule: rule.to_owned(), object: object.to_owned(), what }, self.most());
     }
 
+    /// Returns what changes left alone, in one line for each rule: the first of it.
+    #[must_use]
+    pub fn left_alone(&self) -> Vec<String> {
+        let all = &self.left.all;
+        let is_first = |at: usize, rule: &str| !all.iter().take(at).any(|before| before.rule == rule);
+        let first = all.iter().enumerate().filter(|(at, left)| is_first(*at, &left.rule));
+        let line = |(at, LeftAlone { rule, object, what }): (usize, &LeftAlone)| {
+            let has_more = all.iter().skip(at + 1).any(|behind| behind.rule == *rule);
+            let more = if has_more { "; and others, which `helm csghub filter -v` names" } else { "" };
+            format!("rule `{rule}`: {object}: {what}{more}")
+        };
+        first.map(line).collect()
+    }
+
     /// Returns the notes as lines, a rule's objects below it.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
@@ -154,5 +168,23 @@ impl Notes {
             lines.extend(left(rule));
         }
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_alone_is_one_line_for_each_rule() {
+        let mut notes = Notes::default();
+        for (rule, object) in [("mirror", "Pod a"), ("pin", "Pod a"), ("mirror", "Pod b"), ("mirror", "Pod a")] {
+            notes.leave(rule, object, "left the image".to_owned());
+        }
+        let lines = [
+            "rule `mirror`: Pod a: left the image; and others, which `helm csghub filter -v` names",
+            "rule `pin`: Pod a: left the image",
+        ];
+        assert_eq!(notes.left_alone(), lines);
     }
 }

@@ -11,6 +11,8 @@ use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
 use crate::domain::field_path::FieldPath;
+use crate::domain::image;
+use crate::domain::object::Object;
 
 /// A change of some documents, with its reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -328,30 +330,28 @@ const CORE_KINDS: [&str; 17] = [
     "ServiceAccount",
 ];
 
-/// Kinds with containers.
-///
-/// Source: Kubernetes API reference, "Workload Resources".
-const WITH_CONTAINERS: [&str; 9] = [
-    "Pod",
-    "PodTemplate",
-    "ReplicationController",
-    "ReplicaSet",
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-    "Job",
-    "CronJob",
-];
+/// Tells whether something within an object mounts the claim.
+fn is_claim_named_in(value: &Value, claim: &str) -> bool {
+    match value {
+        Value::Object(map) => {
+            let name = map.get("persistentVolumeClaim").and_then(|source| source.get("claimName"));
+            name.is_some_and(|name| name == claim) || map.values().any(|below| is_claim_named_in(below, claim))
+        }
+        Value::Array(items) => items.iter().any(|item| is_claim_named_in(item, claim)),
+        _ => false,
+    }
+}
 
 impl Change {
-    /// Tells whether the change may mean anything for a hook of that kind.
+    /// Tells whether the change may mean anything for a hook.
     #[must_use]
-    pub fn is_for(&self, kind: &str) -> bool {
+    pub fn is_for(&self, hook: &Object) -> bool {
         match self {
             // Helm makes a hook anew by itself.
             Self::UniqueJobNames => false,
-            Self::MirrorImages(_) | Self::PinImages(_) | Self::TakeClaim(_) => WITH_CONTAINERS.contains(&kind),
-            Self::SlimCrdDescriptions => kind == "CustomResourceDefinition",
+            Self::MirrorImages(_) | Self::PinImages(_) => image::is_named_in(hook.as_value()),
+            Self::TakeClaim(claim) => is_claim_named_in(hook.as_value(), &claim.of),
+            Self::SlimCrdDescriptions => hook.kind() == "CustomResourceDefinition",
             _ => true,
         }
     }

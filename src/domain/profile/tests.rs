@@ -1,4 +1,9 @@
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
 use super::*;
+use crate::domain::object::Object;
 use crate::domain::post_rendering::About;
 
 const PROFILE: &str = "format: 1
@@ -391,5 +396,34 @@ fn what_is_known_may_rule_a_rule_out_before_more_is_asked_for() {
     ] {
         let error = holding(&rules, &about).expect_err("it is not known").to_string();
         assert!(error.ends_with(&format!("say `{flag}`")), "{error}");
+    }
+}
+
+#[test]
+fn a_change_is_for_hooks_in_which_it_finds_what_it_is_about() {
+    let hook = |kind: &str, spec: serde_json::Value| {
+        let value = json!({"apiVersion": "example.com/v1", "kind": kind, "metadata": {"name": "a"}, "spec": spec});
+        Object::new(value).expect("an object")
+    };
+    let job = hook(
+        "Job",
+        json!({"template": {"spec": {
+            "containers": [{"image": "a"}],
+            "volumes": [{"persistentVolumeClaim": {"claimName": "data-a-0"}}],
+        }}}),
+    );
+    let steps = hook("TaskRun", json!({"taskSpec": {"steps": [{"image": "a"}]}}));
+    let crd = hook("CustomResourceDefinition", json!({}));
+    let take = |of: &str| Change::TakeClaim(TakeClaim { of: of.to_owned(), take: "data".to_owned() });
+    for (change, is_for) in [
+        (Change::MirrorImages(BTreeMap::new()), [true, true, false]),
+        (Change::PinImages(BTreeMap::new()), [true, true, false]),
+        (take("data-a-0"), [true, false, false]),
+        (take("data-b-0"), [false, false, false]),
+        (Change::SlimCrdDescriptions, [false, false, true]),
+        (Change::UniqueJobNames, [false, false, false]),
+        (Change::Drop, [true, true, true]),
+    ] {
+        assert_eq!([&job, &steps, &crd].map(|hook| change.is_for(hook)), is_for, "{change:?}");
     }
 }

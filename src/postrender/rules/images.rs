@@ -7,22 +7,8 @@ use super::super::edit::{Editor, Stop};
 use super::super::tree::{Kind, NodeId, Tree};
 use super::change::{child, mappings, text};
 use super::{Done, ObjectEdit};
-use crate::domain::image::{Image, Place};
+use crate::domain::image::{CONTAINERS, Image, MORE_LISTS, Place, SINGLE, VOLUMES};
 use crate::domain::wording::counted;
-
-/// The keys below which a pod's containers stand, in a workload or in a custom resource that holds a pod template.
-const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
-
-/// Keys of lists, and of one, that hold what is run like a container.
-///
-/// Source: Argo Workflows, `Template`; Tekton, `TaskSpec`.
-const MORE_LISTS: [&str; 2] = ["sidecars", "steps"];
-const SINGLE: [&str; 3] = ["container", "script", "stepTemplate"];
-
-/// Images that are mounted: `volumes[].image.reference`.
-///
-/// Source: Kubernetes API reference, `ImageVolumeSource`.
-const VOLUMES: &str = "volumes";
 
 /// What charts of gateways write where an injector puts an image of its own.
 ///
