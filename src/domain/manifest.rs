@@ -62,6 +62,22 @@ pub fn parse(text: &str) -> Result<Vec<Object>, ManifestError> {
     Ok(objects)
 }
 
+/// Returns the objects of a stream, those of lists too. What is no object with a name is passed over.
+#[must_use]
+pub fn named(text: &str) -> Vec<Object> {
+    let mut objects = Vec::new();
+    for chunk in yaml::split(text) {
+        let mut open: Vec<Value> = chunk.read(1).into_iter().collect();
+        while let Some(value) = open.pop() {
+            match into_items(value) {
+                Ok(items) => open.extend(items.into_iter().rev()),
+                Err(value) => objects.extend(Object::new(value)),
+            }
+        }
+    }
+    objects
+}
+
 /// Returns the file that a comment at the top of the document names.
 fn source_file<'a>(chunk: &Chunk<'a>) -> Option<&'a str> {
     chunk
@@ -89,13 +105,16 @@ fn collect(value: Value, objects: &mut Vec<Object>) -> Result<(), String> {
 }
 
 /// Returns the items of a list, or the value itself. Items of a `ThingList` may leave out their type.
+///
+/// Source: `k8s.io/apimachinery` `unstructured/helpers.go`, `decode`: what has a key `items` is a list, and `null` has no items.
 fn into_items(mut value: Value) -> Result<Vec<Value>, Value> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let Some(item_kind) = kind.strip_suffix("List") else { return Err(value) };
     let mut items = match value.get_mut("items") {
         Some(Value::Array(items)) => std::mem::take(items),
-        None | Some(Value::Null) if item_kind.is_empty() => Vec::new(),
+        Some(Value::Null) => Vec::new(),
+        None if item_kind.is_empty() => Vec::new(),
         _ => return Err(value),
     };
     if !item_kind.is_empty() {
@@ -130,6 +149,13 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_null_has_no_items() {
+        let texts = ["items: null", "items:", ""].map(|items| format!("apiVersion: v1\nkind: List\n{items}\n---\n"));
+        assert_eq!(names(&texts.concat()), [""; 0]);
+        assert_eq!(names("apiVersion: v1\nkind: ConfigMapList\nitems: null\n"), [""; 0]);
+    }
+
+    #[test]
     fn a_kind_that_ends_in_list_without_items_is_an_object() {
         assert_eq!(
             names("apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: a}\nitems: yes\n"),
@@ -147,6 +173,13 @@ mod tests {
         let nameless = format!("{good}---\napiVersion: v1\nkind: Secret\n");
         let error = parse(&nameless).expect_err("no object");
         assert_eq!(error.to_string(), "document 2, line 7: the document has no `metadata.name`");
+    }
+
+    #[test]
+    fn what_has_no_name_may_be_passed_over() {
+        let text = "kind: List\nitems: [{apiVersion: v1, kind: Secret}, {apiVersion: v1, kind: Secret, metadata: {name: a}}, {apiVersion: v1, kind: Secret, metadata: {name: b}}]\n---\na: [\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
+        let names: Vec<String> = named(text).iter().map(|object| object.name().to_owned()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
     }
 
     #[test]

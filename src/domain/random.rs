@@ -287,8 +287,10 @@ impl<'a> Pairs<'a> {
         for rendered in left_other {
             kinds.entry(kind_of(rendered)).or_default().1.push(rendered);
         }
-        for (one, other) in kinds.into_values() {
+        for (mut one, other) in kinds.into_values() {
             if one.len() == other.len() {
+                // The others are in the order of their names, whatever that of the documents.
+                one.sort_by_key(|rendered| rendered.object.name());
                 pairs.renamed.extend(one.into_iter().zip(other));
             } else {
                 pairs.only_one.extend(one);

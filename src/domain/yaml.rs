@@ -19,6 +19,7 @@ use thiserror::Error;
 pub use agreed::parse_agreed;
 pub use build::MAX_DEPTH;
 pub use quoted::{Indented, indent_quoted};
+pub(in crate::domain) use scalar::float_value;
 pub(crate) use syntax::{block_words, events};
 pub use words::{Word, words};
 

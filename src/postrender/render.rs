@@ -2,6 +2,7 @@
 
 mod parsed;
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
@@ -12,8 +13,8 @@ use super::marks::{Metadata, Wanted};
 use super::objects::named;
 use super::rules::{self, Chosen, Rules};
 use super::stream::{Document, Documents};
-use crate::domain::manifest::{self, ManifestError};
-use crate::domain::object::{HOOK_ANNOTATION, Object};
+use crate::domain::manifest;
+use crate::domain::object::HOOK_ANNOTATION;
 use crate::domain::post_rendering::{IdleRule, Notes};
 use crate::domain::profile::{Change, Rule, Subject};
 
@@ -187,7 +188,12 @@ impl<W: Write> Rendering<'_, W> {
             self.has_lost = self.has_lost || is_of_release(document);
             return Ok(());
         };
-        self.add_before(document)?;
+        if !self.pending.is_empty() || !self.added.is_empty() {
+            // Items of it may have gone, or it may have another name; by labels alone it becomes no other object.
+            let is_another = matches!(fate, Fate::Becomes(_));
+            let written = if is_another { Cow::Owned(parts.concat()) } else { Cow::Borrowed(document.bytes) };
+            self.add_before(document, &written)?;
+        }
         if self.rules.drops() && !self.has_object {
             if matches!(fate, Fate::Passes) {
                 self.has_object = is_of_release(document);
@@ -235,6 +241,7 @@ impl<W: Write> Rendering<'_, W> {
         let object = || named(head.kind, metadata.namespace, metadata.name.unwrap_or_default());
         self.want_additions(&selecting);
         if self.is_dropped(&selecting, object) {
+            self.count(&selecting);
             return Ok(Fate::Goes);
         }
         let Some(wanted) = self.rules.wanted_by_all(&selecting) else { return self.parsed(document, &selecting) };
@@ -285,17 +292,14 @@ impl<W: Write> Rendering<'_, W> {
         }
     }
 
-    /// Writes the documents that stand before this one; one that the stream has already is not added.
-    fn add_before(&mut self, document: &Document<'_>) -> Result<(), RenderError> {
-        if self.pending.is_empty() && self.added.is_empty() {
-            return Ok(());
-        }
-        self.forget_present(document)?;
+    /// Writes the documents that stand before this one, which becomes `written`; one that the stream has already is not added.
+    fn add_before(&mut self, document: &Document<'_>, written: &[u8]) -> Result<(), RenderError> {
+        self.forget_present(document, written)?;
         let kind = match head::read(document) {
             Some(head) => head.kind.to_owned(),
             None if self.pending.is_empty() => return Ok(()),
             // The one that is installed first stands for a list.
-            None => match manifests(document.bytes).unwrap_or_default().first() {
+            None => match manifest::named(&String::from_utf8_lossy(written)).first() {
                 Some(first) => first.kind().to_owned(),
                 None => return Ok(()),
             },
@@ -307,14 +311,15 @@ impl<W: Write> Rendering<'_, W> {
     }
 
     /// Looks for objects that are to be added, and are there.
-    fn forget_present(&mut self, document: &Document<'_>) -> Result<(), RenderError> {
+    fn forget_present(&mut self, document: &Document<'_>, written: &[u8]) -> Result<(), RenderError> {
+        // A name may be written with escapes.
+        let is_odd = memchr::memchr(b'\\', written).is_some();
         let is_named =
-            |addition: &rules::Addition| memchr::memmem::find(document.bytes, addition.name().as_bytes()).is_some();
+            |addition: &rules::Addition| is_odd || memchr::memmem::find(written, addition.name().as_bytes()).is_some();
         if !self.pending.iter().chain(&self.added).any(is_named) {
             return Ok(());
         }
-        // What is no manifest is not the object.
-        let objects = manifests(document.bytes).unwrap_or_default();
+        let objects = manifest::named(&String::from_utf8_lossy(written));
         let namespace = self.rules.about().namespace.as_deref();
         let is_here = |addition: &rules::Addition| objects.iter().any(|object| addition.is(object, namespace));
         let may_be_here =
@@ -347,9 +352,10 @@ impl<W: Write> Rendering<'_, W> {
 
     /// Writes what is to be added now; tells whether there was anything.
     fn add(&mut self, is_now: &dyn Fn(&rules::Addition) -> bool) -> Result<bool, RenderError> {
-        let (now, later): (Vec<_>, Vec<_>) =
+        let (mut now, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.pending).into_iter().partition(|addition| addition.is_wanted && is_now(addition));
         self.pending = later;
+        now.sort_by_key(rules::Addition::rank);
         let mut has_added = false;
         for addition in now {
             if let Some(place) = addition.seen {
@@ -479,10 +485,6 @@ fn is_of_release(document: &Document<'_>) -> bool {
 
 /// Tells so of any text. What is no manifest is for Helm to refuse.
 fn has_object_of_release(bytes: &[u8]) -> bool {
-    manifests(bytes).map_or(true, |objects| objects.iter().any(|object| !object.is_hook()))
-}
-
-/// Returns the objects of a document, as Helm has them.
-fn manifests(bytes: &[u8]) -> Result<Vec<Object>, ManifestError> {
-    manifest::parse(&String::from_utf8_lossy(bytes))
+    let objects = manifest::parse(&String::from_utf8_lossy(bytes));
+    objects.map_or(true, |objects| objects.iter().any(|object| !object.is_hook()))
 }

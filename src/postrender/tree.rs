@@ -3,6 +3,7 @@
 //! The one place of this room that names the parser (in `steps` and `written`). Nodes are small and flat, because a document may have millions: a node is
 //! followed by its children, a mapping's are key, value, key, value.
 
+mod merges;
 mod plain;
 mod steps;
 mod written;
@@ -392,11 +393,6 @@ impl<'a> Tree<'a> {
     /// Tells whether no alias and no `<<` brings in what stands elsewhere.
     pub(super) fn is_literal(&self) -> bool {
         self.aliases.is_empty() && !self.has_merges
-    }
-
-    /// Tells whether `<<` merges something into the mapping.
-    pub(super) fn has_merge(&self, mapping: NodeId) -> bool {
-        self.entries(mapping).any(|(key, _)| self.kind(key) == Kind::Plain && self.words(key) == "<<")
     }
 
     /// Returns the scalar's text, without quotes and escapes.

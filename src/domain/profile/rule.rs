@@ -7,12 +7,13 @@ use std::str::FromStr;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::domain::field_path::FieldPath;
 use crate::domain::image;
 use crate::domain::object::Object;
+use crate::domain::yaml;
 
 /// A change of some documents, with its reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -295,10 +296,8 @@ impl Rule {
 fn read_as_go(value: &mut Value) {
     match value {
         Value::Number(number) if !number.is_i64() => {
-            let float = number.as_f64().unwrap_or_default();
-            let whole = (float.abs() < 1e15 && float.fract() == 0.0).then(|| format!("{float:.0}").parse::<i64>().ok());
-            if let Some(read) = whole.flatten().map(Number::from).or_else(|| Number::from_f64(float)) {
-                *number = read;
+            if let Some(read) = number.as_f64().and_then(|float| yaml::float_value(float).ok()) {
+                *value = read;
             }
         }
         Value::Array(items) => items.iter_mut().for_each(read_as_go),

@@ -118,6 +118,33 @@ fn names_are_random_behind_their_last_separator() {
     }
 }
 
+#[test]
+fn objects_with_random_ends_of_their_names_are_compared_with_their_own_kind_in_any_order() {
+    let jobs = |end: &str, image: &str| {
+        let job = |name: &str, image: &str| {
+            format!(
+                "---\napiVersion: batch/v1\nkind: Job\nmetadata: {{name: {name}-{end}}}\nspec: {{image: {image}, draw: {end}}}\n"
+            )
+        };
+        job("z", image) + &job("a", "of-a") + &job("m", "of-m")
+    };
+    let random = recognise(&render(&jobs("1", "of-z")), &render(&jobs("2", "of-z")));
+    let fields: Vec<String> = random.iter().map(|random| format!("{} {}", random.object.name, random.field)).collect();
+    assert_eq!(
+        fields,
+        [
+            "a-* metadata.name",
+            "a-* spec.draw",
+            "m-* metadata.name",
+            "m-* spec.draw",
+            "z-* metadata.name",
+            "z-* spec.draw"
+        ]
+    );
+    assert_eq!(otherwise(&render(&jobs("1", "of-z")), &render(&jobs("3", "of-z")), &random), vec![]);
+    assert_eq!(otherwise(&render(&jobs("1", "of-z")), &render(&jobs("3", "other")), &random).len(), 1);
+}
+
 proptest! {
     /// Whatever the random values are: the mask of two renders covers any third, and nothing else.
     #[test]

@@ -226,7 +226,7 @@ impl Scalar {
 }
 
 /// A float travels as Go's JSON, and a whole number without exponent comes out of that as an integer.
-fn float_value(value: f64) -> Result<Value, String> {
+pub(in crate::domain) fn float_value(value: f64) -> Result<Value, String> {
     if !value.is_finite() {
         return Err("infinity and not-a-number have no JSON".to_owned());
     }

@@ -90,9 +90,14 @@ impl Addition {
         Ok(additions)
     }
 
+    /// Where Helm installs its kind among all kinds.
+    pub(crate) fn rank(&self) -> usize {
+        rank(self.kind())
+    }
+
     /// Tells whether it stands before documents of that kind.
     pub(crate) fn is_before(&self, kind: &str) -> bool {
-        rank(self.kind()) < rank(kind)
+        self.rank() < rank(kind)
     }
 
     /// Tells whether this is the object; the namespace is the release's.

@@ -93,7 +93,10 @@ fn make(change: &Change, about: &About, edit: &mut ObjectEdit<'_, '_, '_>) -> Do
             let mut taken = 0;
             for volume in mappings(edit.editor, root)? {
                 // Not every mapping with a merge is a volume.
-                let Some(source) = edit.editor.present(volume, "persistentVolumeClaim")? else { continue };
+                if edit.editor.present(volume, "persistentVolumeClaim")?.is_none() {
+                    continue;
+                }
+                let Some(source) = child(edit.editor, volume, "persistentVolumeClaim")? else { continue };
                 let Some(name) = child(edit.editor, source, "claimName")? else { continue };
                 if text(edit.editor, name)?.as_ref() == Some(&claim.of) {
                     taken += usize::from(edit.editor.replace(name, claim.take.clone().into())?);
@@ -126,7 +129,11 @@ pub(super) fn child(editor: &Editor<'_, '_>, node: NodeId, key: &str) -> Result<
         kind if !kind.is_mapping() => Ok(None),
         _ => {
             let found = editor.present(node, key)?;
-            if found.is_none() && tree.has_merge(node) {
+            let is_brought_in = match found {
+                None => tree.has_merge(node),
+                Some(found) => tree.merged(node, key, found).is_some(),
+            };
+            if is_brought_in {
                 editor.is_plain_mapping(node)?;
             }
             Ok(found)

@@ -160,7 +160,14 @@ fn seen(
             }
             return Ok(None);
         }
-        match editor.present(node, key)? {
+        let found = editor.present(node, key)?;
+        if let Some(merged) = tree.merged(node, key, found.unwrap_or_default()) {
+            if is_image_elsewhere(tree, merged, path.get(at + 1..).unwrap_or_default()) {
+                left.push(aliased(below));
+            }
+            return Ok(None);
+        }
+        match found {
             Some(value) => node = value,
             None => return Ok(None),
         }
@@ -182,7 +189,10 @@ fn aliased(below: &str) -> String {
 /// Tells whether a text stands below the path of what the node is, or names.
 fn is_image_elsewhere(tree: &Tree<'_>, node: NodeId, path: &[&str]) -> bool {
     let named = |node: NodeId| if tree.kind(node) == Kind::Alias { tree.named_by(node) } else { Some(node) };
-    let image = path.iter().try_fold(node, |node, key| Some(tree.entry(named(node)?, key)?.1));
+    let image = path.iter().try_fold(node, |node, key| {
+        let (mapping, found) = (named(node)?, tree.entry(named(node)?, key).map(|(_, value)| value));
+        tree.merged(mapping, key, found.unwrap_or_default()).or(found)
+    });
     image.and_then(named).and_then(|image| tree.value(image)).is_some_and(|image| image.is_string())
 }
 
