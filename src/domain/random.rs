@@ -19,6 +19,9 @@ use super::release::Release;
 /// What stands at the end of a name of which the rest differs at each render.
 const ANY: char = '*';
 
+/// What stands between the fixed part of a name and the one that differs.
+const SEPARATORS: [char; 2] = ['-', '.'];
+
 /// The field that is random where the object has another name at each render.
 const NAME: &str = "metadata.name";
 
@@ -242,7 +245,7 @@ fn pattern(one: &str, other: &str) -> String {
     let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
     let shared = same.map(|(letter, _)| letter.len_utf8()).sum::<usize>();
     let shared = one.get(..shared).unwrap_or_default();
-    let fixed = shared.rfind(['-', '.']).and_then(|at| shared.get(..=at)).unwrap_or_default();
+    let fixed = shared.rfind(SEPARATORS).and_then(|at| shared.get(..=at)).unwrap_or_default();
     format!("{fixed}{ANY}")
 }
 
@@ -287,10 +290,15 @@ impl<'a> Pairs<'a> {
         for rendered in left_other {
             kinds.entry(kind_of(rendered)).or_default().1.push(rendered);
         }
-        for (mut one, other) in kinds.into_values() {
+        for (mut one, mut other) in kinds.into_values() {
             if one.len() == other.len() {
-                // The others are in the order of their names, whatever that of the documents.
-                one.sort_by_key(|rendered| rendered.object.name());
+                // Charts draw the ends of names.
+                let fixed = |rendered: &&Rendered| {
+                    let name = rendered.object.name();
+                    name.rsplit_once(SEPARATORS).map_or(name, |(fixed, _)| fixed).to_owned()
+                };
+                one.sort_by_key(fixed);
+                other.sort_by_key(fixed);
                 pairs.renamed.extend(one.into_iter().zip(other));
             } else {
                 pairs.only_one.extend(one);

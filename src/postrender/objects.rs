@@ -121,10 +121,10 @@ fn find<'t>(
             }
             return Ok(());
         }
+        _ if whole_items.is_some() => return Err(tree.line_of(tree.start(root))),
         // Without an item; charts make such ones of loops that go round no time.
         Some((_, items)) if kind.ends_with("List") && tree.value(items) == Some(Value::Null) => return Ok(()),
-        None if kind == "List" && whole_items.is_none() => return Ok(()),
-        _ if whole_items.is_some() => return Err(tree.line_of(tree.start(root))),
+        None if kind == "List" => return Ok(()),
         _ => {}
     }
     let metadata = tree.entry(root, "metadata").map(|(_, metadata)| metadata);

@@ -2,7 +2,6 @@
 
 mod parsed;
 
-use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
@@ -190,9 +189,8 @@ impl<W: Write> Rendering<'_, W> {
         };
         if !self.pending.is_empty() || !self.added.is_empty() {
             // Items of it may have gone, or it may have another name; by labels alone it becomes no other object.
-            let is_another = matches!(fate, Fate::Becomes(_));
-            let written = if is_another { Cow::Owned(parts.concat()) } else { Cow::Borrowed(document.bytes) };
-            self.add_before(document, &written)?;
+            let another = matches!(fate, Fate::Becomes(_)).then(|| parts.concat());
+            self.add_before(document, another.as_deref())?;
         }
         if self.rules.drops() && !self.has_object {
             if matches!(fate, Fate::Passes) {
@@ -292,10 +290,15 @@ impl<W: Write> Rendering<'_, W> {
         }
     }
 
-    /// Writes the documents that stand before this one, which becomes `written`; one that the stream has already is not added.
-    fn add_before(&mut self, document: &Document<'_>, written: &[u8]) -> Result<(), RenderError> {
-        self.forget_present(document, written)?;
-        let kind = match head::read(document) {
+    /// Writes the documents that stand before this one, which becomes `another` if it has other objects now; one that the stream has
+    /// already is not added.
+    fn add_before(&mut self, document: &Document<'_>, another: Option<&[u8]>) -> Result<(), RenderError> {
+        let head = head::read(document);
+        let written = another.unwrap_or(document.bytes);
+        let of_one = head.as_ref().filter(|head| another.is_none() && !head.kind.ends_with("List"));
+        let with_names = of_one.and_then(|head| document.bytes.get(head.metadata.clone())).unwrap_or(written);
+        self.forget_present(document, written, with_names)?;
+        let kind = match head {
             Some(head) => head.kind.to_owned(),
             None if self.pending.is_empty() => return Ok(()),
             // The one that is installed first stands for a list.
@@ -310,12 +313,18 @@ impl<W: Write> Rendering<'_, W> {
         Ok(())
     }
 
-    /// Looks for objects that are to be added, and are there.
-    fn forget_present(&mut self, document: &Document<'_>, written: &[u8]) -> Result<(), RenderError> {
+    /// Looks for objects that are to be added, and are there: in what is written, if `with_names` of it may name them.
+    fn forget_present(
+        &mut self,
+        document: &Document<'_>,
+        written: &[u8],
+        with_names: &[u8],
+    ) -> Result<(), RenderError> {
         // A name may be written with escapes.
-        let is_odd = memchr::memchr(b'\\', written).is_some();
-        let is_named =
-            |addition: &rules::Addition| is_odd || memchr::memmem::find(written, addition.name().as_bytes()).is_some();
+        let is_odd = memchr::memchr(b'\\', with_names).is_some();
+        let is_named = |addition: &rules::Addition| {
+            is_odd || memchr::memmem::find(with_names, addition.name().as_bytes()).is_some()
+        };
         if !self.pending.iter().chain(&self.added).any(is_named) {
             return Ok(());
         }
@@ -365,8 +374,8 @@ impl<W: Write> Rendering<'_, W> {
                 let object = || named(addition.kind(), None, addition.name());
                 self.notes.add(&rule.name, &rule.because, object, || "added".to_owned());
             }
-            self.notes.changed += 1;
             let Some(text) = self.changed(&addition)? else { continue };
+            self.notes.changed += 1;
             has_added = true;
             // Those that it makes others add.
             self.add(&|other| other.is_before(addition.kind()))?;
@@ -381,7 +390,8 @@ impl<W: Write> Rendering<'_, W> {
                 });
             }
             self.write(&text)?;
-            self.added.push(addition);
+            let namespace = self.rules.about().namespace.as_deref();
+            self.added.push(addition.written_as(&text, namespace));
         }
         Ok(has_added)
     }

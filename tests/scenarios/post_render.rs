@@ -67,9 +67,11 @@ fn each_scenario_comes_out_as_its_files_say() {
             let name = entry.expect("an entry").file_name();
             assert!(FILES.iter().any(|file| name == *file), "{}: unknown file {}", folder.display(), name.display());
         }
-        let outcome = run(&folder, &fs::read(folder.join("in.yaml")).expect("in.yaml"));
+        let input = fs::read(folder.join("in.yaml")).expect("in.yaml");
+        let outcome = run(&folder, &input);
         let (output, notes, error) = match outcome {
             Ok((output, notes)) => {
+                assert_eq!(notes.changed == 0, output == input, "{}", folder.display());
                 let notes = notes.lines().iter().fold(String::new(), |notes, line| notes + line + "\n");
                 (Some(output), Some(notes.into_bytes()), None)
             }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::writer::{self, Place, Quotes};
+use crate::domain::manifest;
 use crate::domain::object::{Object, ObjectRef};
 use crate::domain::profile::{Change, Rule, RuleError};
 
@@ -88,6 +89,14 @@ impl Addition {
             }
         }
         Ok(additions)
+    }
+
+    /// Returns the same as the rules behind its own have made it.
+    pub(crate) fn written_as(self, text: &[u8], namespace: Option<&str>) -> Self {
+        match manifest::named(&String::from_utf8_lossy(text)).into_iter().next() {
+            Some(object) => Self { reference: object.reference(namespace), object, ..self },
+            None => self,
+        }
     }
 
     /// Where Helm installs its kind among all kinds.

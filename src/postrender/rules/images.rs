@@ -122,21 +122,29 @@ fn images(
     for (key, value) in editor.values(mapping)? {
         let Some(key) = tree.key(key) else { continue };
         let one_of = |keys: &[&'static str]| keys.iter().copied().find(|one| *one == key);
+        let is_overruled = tree.merged(mapping, &key, value).is_some();
         if let Some(list) = one_of(&CONTAINERS) {
+            if is_overruled {
+                editor.is_plain_mapping(mapping)?;
+            }
             for container in editor.items(value)? {
                 found.extend(child(editor, container, "image")?.map(|image| (list, container, image)));
             }
         } else if let Some(list) = one_of(&MORE_LISTS).or_else(|| one_of(&[VOLUMES])) {
             let path: &[&str] = if list == VOLUMES { &["image", "reference"] } else { &["image"] };
-            if is_list_elsewhere(tree, value, path) {
-                left.push(format!("left the images of `{list}`, which is an alias: write out what it names"));
+            if is_overruled || is_list_elsewhere(tree, value, path) {
+                left.push(format!("left the images of `{list}`, which an alias or `<<` brings in: write them out"));
             } else if tree.kind(value).is_sequence() {
                 for item in editor.items(value)? {
                     found.extend(seen(editor, left, list, item, path)?.map(|image| (list, item, image)));
                 }
             }
         } else if let Some(single) = one_of(&SINGLE) {
-            found.extend(seen(editor, left, single, value, &["image"])?.map(|image| (single, value, image)));
+            if is_overruled {
+                left.push(aliased(single));
+            } else {
+                found.extend(seen(editor, left, single, value, &["image"])?.map(|image| (single, value, image)));
+            }
         }
     }
     Ok(found)
@@ -183,7 +191,7 @@ fn seen(
 }
 
 fn aliased(below: &str) -> String {
-    format!("left an image of `{below}`, which an alias stands for: write out what it names")
+    format!("left an image of `{below}`, which an alias or `<<` brings in: write it out")
 }
 
 /// Tells whether a text stands below the path of what the node is, or names.
