@@ -65,7 +65,7 @@ struct List<'t> {
 /// Returns the objects of a document: itself, or the items of a list, however deep. `whole` is what it means, where the tree does not
 /// tell.
 ///
-/// Source: `k8s.io/apimachinery` `unstructured`: what has a list `items` is a list; its items may leave out their type.
+/// Source: `k8s.io/apimachinery` `unstructured`: what has a list `items`, or `null` there, is a list; its items may leave out their type.
 ///
 /// # Errors
 /// The line on which items stand that are an alias.
@@ -73,6 +73,14 @@ pub(super) fn objects<'t>(tree: &'t Tree<'_>, whole: Option<Value>) -> Result<Ve
     let mut found = Vec::new();
     find(tree, Place { root: 0, item_of: None }, whole, &List::default(), &mut found)?;
     Ok(found)
+}
+
+/// Tells whether the items of a list are `null`.
+fn is_null(tree: &Tree<'_>, items: Option<NodeId>, whole: Option<&Value>) -> bool {
+    match whole {
+        Some(whole) => whole.get("items").is_some_and(Value::is_null),
+        None => items.is_some_and(|items| tree.kind(items).is_scalar() && tree.value(items) == Some(Value::Null)),
+    }
 }
 
 /// Where an object may be.
@@ -122,9 +130,10 @@ fn find<'t>(
             return Ok(());
         }
         _ if whole_items.is_some() => return Err(tree.line_of(tree.start(root))),
-        // Without an item; charts make such ones of loops that go round no time.
-        Some((_, items)) if kind.ends_with("List") && tree.value(items) == Some(Value::Null) => return Ok(()),
-        None if kind == "List" => return Ok(()),
+        // Charts make such lists of loops that go round no time.
+        entry if kind.ends_with("List") && is_null(tree, entry.map(|(_, items)| items), whole.as_ref()) => {
+            return Ok(());
+        }
         _ => {}
     }
     let metadata = tree.entry(root, "metadata").map(|(_, metadata)| metadata);

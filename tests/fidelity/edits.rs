@@ -93,7 +93,7 @@ impl Edit {
         self.expected_of(old, None)
     }
 
-    /// What has a list `items` is a list, whatever its kind; its items may leave out their type.
+    /// What has a list `items` is a list, whatever its kind, and one of nothing where a list's are null; its items may leave out their type.
     fn change_objects(&self, value: &mut Value, name: Option<&str>, of_list: &str) -> Option<()> {
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let has_type = !(text("kind").is_empty() && text("apiVersion").is_empty());
@@ -103,6 +103,9 @@ impl Edit {
         {
             let of_items = kind.strip_suffix("List").unwrap_or_default();
             return items.iter_mut().try_for_each(|item| self.change_objects(item, name, of_items));
+        }
+        if kind.ends_with("List") && value.get("items").is_some_and(Value::is_null) {
+            return Some(());
         }
         let named = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         if kind.is_empty() || name.is_some_and(|name| name != named) {

@@ -145,7 +145,7 @@ fn places(text: &str, value: &Value, edits: &[&Edit], name: Option<&str>) -> Opt
     Some(Places { ranges, lines: search.lines })
 }
 
-/// What has a list `items` is a list, whatever its kind; its items may leave out their type.
+/// What has a list `items` is a list, whatever its kind, and one of nothing where a list's are null; its items may leave out their type.
 fn find_objects<'n>(node: &'n Node, value: &Value, (name, of_list): (Option<&str>, &str), objects: &mut Vec<&'n Node>) {
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
     let has_type = !(text("kind").is_empty() && text("apiVersion").is_empty());
@@ -159,6 +159,7 @@ fn find_objects<'n>(node: &'n Node, value: &Value, (name, of_list): (Option<&str
                 find_objects(item, value, (name, of_items), objects);
             }
         }
+        (None, _) if kind.ends_with("List") && value.get("items").is_some_and(Value::is_null) => {}
         (None, _) if name.is_none_or(|name| name == named) => objects.push(node),
         _ => {}
     }
